@@ -1,0 +1,1 @@
+"""A message's way to the account: composed, queued, handed over."""

@@ -1,0 +1,1 @@
+"""One pass over one mailbox, and the public Engine."""

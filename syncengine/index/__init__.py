@@ -1,0 +1,1 @@
+"""What the engine remembers, in SQLite: the only package that speaks SQL."""

@@ -1,0 +1,1 @@
+"""Options: one TOML file and its drop-in folder, validated into frozen values."""

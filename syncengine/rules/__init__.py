@@ -1,0 +1,1 @@
+"""The pure core: no clock, socket, SQL, log or random below this folder."""

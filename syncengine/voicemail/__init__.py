@@ -1,0 +1,1 @@
+"""The voice-mail side: the built-in store, sound and the lamp."""
