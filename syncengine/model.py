@@ -274,7 +274,9 @@ class Sighting:
     base_seen: bool | None = None
     """``\\Seen`` as last agreed for this copy; None = a further copy, its first flags are no change."""
     doubtful: bool = False
-    """Contradicts our own STORE of less than a minute ago without a higher MODSEQ (section 3.5)."""
+    """Contradicts our own STORE of less than a minute ago without a higher MODSEQ: not yet believed."""
+    message_id: str = ""
+    """Its Message-ID: equal ones in one folder are copies of one delivery."""
 
 
 @dataclass(frozen=True, slots=True)
