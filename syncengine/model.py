@@ -147,6 +147,8 @@ class LocalMessage:
     deleted_at: datetime | None = None
     media_type: str = ""
     """Content type of the recording as it lies in the store, for example ``audio/wav``."""
+    content: bool = True
+    """False once the recording of a deleted message was given up: only its tombstone is left."""
 
 
 @dataclass(frozen=True, slots=True)

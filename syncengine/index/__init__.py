@@ -1,1 +1,50 @@
 """What the engine remembers, in SQLite: the only package that speaks SQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from syncengine.index.database import Database
+from syncengine.index.messages import Messages
+from syncengine.index.pairs import Intent, Pairs, Pending
+from syncengine.index.passes import HeldDelete, Passes, PassRecord
+from syncengine.index.queue import Queue, Queued, QueueState
+from syncengine.index.views import AccountRow, Views
+
+__all__ = [
+    "AccountRow",
+    "Database",
+    "HeldDelete",
+    "Index",
+    "Intent",
+    "Messages",
+    "Pairs",
+    "PassRecord",
+    "Passes",
+    "Pending",
+    "Queue",
+    "QueueState",
+    "Queued",
+    "Views",
+]
+
+
+class Index:
+    """The whole index: its tables by subject, over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.messages = Messages(database)
+        self.views = Views(database)
+        self.pairs = Pairs(database)
+        self.queue = Queue(database)
+        self.passes = Passes(database)
+
+    @classmethod
+    def open(cls, state_dir: Path) -> Index:
+        """Open or make the index in ``state_dir``; raises ``EngineError`` if it cannot be used."""
+        return cls(Database(state_dir))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()

@@ -50,6 +50,10 @@ class Memory:
     """A copy was sighted in Trash at some time."""
     deleted_by_phone: bool = False
     """The delete in the base was the phone's."""
+    queued: bool = False
+    """It waits to be handed over (again)."""
+    refused: bool = False
+    """It carries a token of ours that could not be adopted; said once."""
 
 
 @dataclass(frozen=True, slots=True)

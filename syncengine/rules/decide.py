@@ -50,6 +50,8 @@ class Circumstances:
     """Live in scope, or not live at all; False = only outside the scope, where the phone touches nothing."""
     trash: Trash = Trash.NEVER
     deleted_by_phone: bool = False
+    queued: bool = False
+    """It waits to be handed over (again): nothing more is asked for until it was."""
 
 
 NOTHING = Decision(Step.NOTHING)
@@ -129,7 +131,7 @@ def _after_delete(local: State | None, remote: RemoteState, about: Circumstances
     if not live:
         if about.trash is Trash.HERE:
             return Decision(Step.REMOTE_RESTORE, local)
-        return Decision(Step.PUT_BACK, local)
+        return Decision(Step.WAIT) if about.queued else Decision(Step.PUT_BACK, local)
     if local is local_value(remote):
         return Decision(Step.SETTLE, local)
     return Decision(Step.REMOTE_HEARD if local is State.HEARD else Step.REMOTE_NEW, local)

@@ -85,7 +85,7 @@ def plan(cases: Iterable[Case]) -> Plan:
         view = remote_view(case.memory, case.sightings)
         decision = decide(
             case.memory.base,
-            case.local.state if case.local else None,
+            _local_state(case),
             view.state,
             circumstances(case.memory, view),
         )
@@ -106,6 +106,13 @@ def plan(cases: Iterable[Case]) -> Plan:
     return Plan(tuple(sorted(actions, key=_rank)), tuple(settled), tuple(waiting), tuple(cancelled))
 
 
+def _local_state(case: Case) -> State | None:
+    """A message whose content was given up is only a tombstone: it counts until its delete is agreed."""
+    if case.local is None or (not case.local.content and case.memory.base is State.DELETED):
+        return None
+    return case.local.state
+
+
 def circumstances(memory: Memory, view: RemoteView) -> Circumstances:
     """What the table asks for beside the three states, from memory and view."""
     return Circumstances(
@@ -113,6 +120,7 @@ def circumstances(memory: Memory, view: RemoteView) -> Circumstances:
         linked=view.where not in (Where.OUT_OF_SCOPE, Where.JUNK),
         trash=view.trash,
         deleted_by_phone=memory.deleted_by_phone,
+        queued=memory.queued,
     )
 
 
@@ -150,7 +158,7 @@ def _actions(case: Case, view: RemoteView, decision: Decision) -> Iterable[Actio
             yield Action(Side.REMOTE, Verb.RESTORE, token, base, local, view.in_trash[:1])
         case Step.PUT_BACK:
             yield Action(Side.REMOTE, Verb.APPEND, token, base, local)
-        case Step.ADOPT if view.where is Where.IN_SCOPE:
+        case Step.ADOPT if view.where is Where.IN_SCOPE and not case.memory.refused:
             seen = view.state is RemoteState.SEEN
             yield Action(Side.LOCAL, Verb.ADOPT, token, base, None, view.copies[:1], seen=seen)
         case _:

@@ -1,0 +1,305 @@
+"""The stored view of the e-mail side: accounts, folders with their cursors, sightings.
+
+What a folder showed and the cursor behind it are stored in one transaction, so that a cursor never
+runs ahead of what is known. A UID that we removed is never sighted again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from syncengine.index.database import Database
+from syncengine.model import (
+    DELETED,
+    SEEN,
+    Cursor,
+    FlagState,
+    FolderDelta,
+    HeaderFields,
+    ModSeq,
+    Outcome,
+    Place,
+    Role,
+    Sighting,
+    Token,
+    Uid,
+    UidValidity,
+)
+
+_DOUBT_SECONDS = 60.0
+"""How long a flag that contradicts our own STORE is not believed (without a higher MODSEQ)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One account of one mailbox: what bases and sightings belong to."""
+
+    id: int
+    looked: bool
+    """A complete look over all folders was made: before it nothing is sent."""
+    last_success: float | None
+    failing_since: float | None
+
+
+class Views:
+    """Accounts, folders and sightings."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def account(self, mailbox: str, host: str, login: str, *, create: bool = True) -> AccountRow | None:
+        """The account of a mailbox, made when first seen (unless ``create`` is False)."""
+        key = [mailbox, host.lower(), login]
+        where = "SELECT * FROM accounts WHERE mailbox = ? AND host = ? AND login = ?"
+        row = self._db.execute(where, key).fetchone()
+        if row is None:
+            if not create:
+                return None
+            with self._db.write():
+                self._db.execute(
+                    "INSERT OR IGNORE INTO accounts (mailbox, host, login) VALUES (?, ?, ?)", key
+                )
+            row = self._db.execute(where, key).fetchone()
+        return AccountRow(row["id"], bool(row["looked"]), row["last_success"], row["failing_since"])
+
+    def set_looked(self, account: int) -> None:
+        """Record that every folder has been read once without error."""
+        with self._db.write():
+            self._db.execute("UPDATE accounts SET looked = 1 WHERE id = ?", [account])
+
+    def cursors(self, account: int) -> dict[str, Cursor]:
+        """Where each folder's observation may resume."""
+        rows = self._db.execute(
+            "SELECT * FROM folders WHERE account = ? AND uidvalidity IS NOT NULL AND uidnext IS NOT NULL",
+            [account],
+        )
+        return {row["name"]: _cursor(row) for row in rows}
+
+    def store_folders(self, account: int, roles: Mapping[str, Role]) -> None:
+        """Store the folders and what they mean now; what lay in a folder that is gone is unlinked."""
+        with self._db.write():
+            known = {
+                row["name"]: row
+                for row in self._db.execute("SELECT * FROM folders WHERE account = ?", [account])
+            }
+            changed = [
+                (account, name, role)
+                for name, role in roles.items()
+                if name not in known or known[name]["role"] != role
+            ]
+            self._db.executemany(
+                "INSERT INTO folders (account, name, role) VALUES (?, ?, ?)"
+                " ON CONFLICT (account, name) DO UPDATE SET role = excluded.role",
+                changed,
+            )
+            for name in known.keys() - roles.keys():
+                self._forget(account, known[name]["id"])
+                self._db.execute("DELETE FROM folders WHERE id = ?", [known[name]["id"]])
+
+    def apply(
+        self, account: int, delta: FolderDelta, recognise: Callable[[HeaderFields], Token | None], now: float
+    ) -> None:
+        """Store what a folder showed, and its cursor, in one transaction."""
+        cursor = delta.cursor
+        with self._db.write():
+            folder = self._folder(account, cursor.folder)
+            if folder is None:
+                return
+            if delta.reset:
+                self._forget(account, folder)
+            self._db.execute(
+                "UPDATE folders SET uidvalidity = ?, uidnext = ?, highestmodseq = ? WHERE id = ?",
+                [cursor.uidvalidity, cursor.uidnext, cursor.highestmodseq, folder],
+            )
+            found = [(f, token) for f in delta.found if (token := recognise(f.header)) is not None]
+            self._db.executemany(
+                "INSERT INTO sightings (folder, uidvalidity, uid, token, message_id, seen, deleted, modseq)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, uidvalidity, uid) DO UPDATE SET"
+                " token = excluded.token, seen = excluded.seen, deleted = excluded.deleted,"
+                " modseq = excluded.modseq, gone = '' WHERE gone != 'removed'",
+                [
+                    (
+                        folder,
+                        f.place.uidvalidity,
+                        f.place.uid,
+                        token,
+                        f.header.message_id[:200],
+                        SEEN in f.flags,
+                        DELETED in f.flags,
+                        f.modseq,
+                    )
+                    for f, token in found
+                ],
+            )
+            self._flags(folder, cursor.uidvalidity, delta.flags, now)
+            self._db.executemany(
+                "UPDATE sightings SET gone = 'vanished'"
+                " WHERE folder = ? AND uidvalidity = ? AND uid = ? AND gone = ''",
+                [(folder, cursor.uidvalidity, uid) for uid in delta.vanished],
+            )
+
+    def _flags(self, folder: int, validity: UidValidity, flags: Iterable[FlagState], now: float) -> None:
+        self._db.executemany(
+            "UPDATE sightings SET seen = :seen, deleted = :deleted, modseq = coalesce(:modseq, modseq),"
+            " gone = '', stored_at = CASE WHEN stored_seen IS :seen THEN stored_at"
+            "  WHEN :modseq IS NOT NULL OR seen = :seen OR stored_at < :doubt THEN NULL ELSE stored_at END"
+            " WHERE folder = :folder AND uidvalidity = :validity AND uid = :uid AND gone != 'removed'"
+            " AND NOT (:modseq IS NOT NULL AND modseq IS NOT NULL AND modseq > :modseq)",
+            [
+                {
+                    "seen": SEEN in f.flags,
+                    "deleted": DELETED in f.flags,
+                    "modseq": f.modseq,
+                    "doubt": now - _DOUBT_SECONDS,
+                    "folder": folder,
+                    "validity": validity,
+                    "uid": f.uid,
+                }
+                for f in flags
+            ],
+        )
+
+    def sightings(self, account: int, now: float) -> dict[Token, list[Sighting]]:
+        """Every present sighting of an account, by token."""
+        rows = self._db.execute(
+            "SELECT s.*, f.name, f.role FROM folders f JOIN sightings s ON s.folder = f.id"
+            " WHERE f.account = ? AND s.gone = '' AND s.uidvalidity IS f.uidvalidity",
+            [account],
+        )
+        found: dict[Token, list[Sighting]] = {}
+        for row in rows:
+            sighting = _sighting(row, now)
+            found.setdefault(sighting.token, []).append(sighting)
+        return found
+
+    def known_uids(self, account: int, *, vanished: bool = False) -> dict[str, list[Uid]]:
+        """UIDs of ours per folder, ascending; with those that vanished where a look asks again."""
+        gone = "('', 'vanished')" if vanished else "('')"
+        rows = self._db.execute(
+            "SELECT f.name, s.uid FROM folders f JOIN sightings s ON s.folder = f.id"
+            f" WHERE f.account = ? AND s.uidvalidity IS f.uidvalidity AND s.gone IN {gone}"
+            " ORDER BY f.name, s.uid",
+            [account],
+        )
+        known: dict[str, list[Uid]] = {}
+        for row in rows:
+            known.setdefault(row["name"], []).append(row["uid"])
+        return known
+
+    def record_stored(self, account: int, outcomes: Sequence[tuple[Place, Outcome]], now: float) -> None:
+        """Record flags that the server's own FETCH confirmed after our STORE."""
+        with self._db.write():
+            for place, outcome in outcomes:
+                folder = self._folder(account, place.folder)
+                if folder is None or outcome.flags is None:
+                    continue
+                seen = SEEN in outcome.flags.flags
+                self._db.execute(
+                    "UPDATE sightings SET seen = :seen, deleted = :deleted,"
+                    " modseq = coalesce(:modseq, modseq),"
+                    " base_seen = CASE WHEN :done THEN :seen ELSE base_seen END,"
+                    " stored_seen = CASE WHEN :done THEN :seen ELSE stored_seen END,"
+                    " stored_at = CASE WHEN :done THEN :now ELSE stored_at END"
+                    " WHERE folder = :folder AND uidvalidity = :validity AND uid = :uid",
+                    {
+                        "seen": seen,
+                        "deleted": DELETED in outcome.flags.flags,
+                        "modseq": outcome.flags.modseq,
+                        "done": outcome.done,
+                        "now": now,
+                        "folder": folder,
+                        "validity": place.uidvalidity,
+                        "uid": place.uid,
+                    },
+                )
+
+    def record_removed(self, account: int, places: Iterable[Place]) -> None:
+        """Record UIDs that we moved away or expunged: they are never sighted again."""
+        with self._db.write():
+            self._db.executemany(
+                "UPDATE sightings SET gone = 'removed' WHERE uidvalidity = ? AND uid = ?"
+                " AND folder = (SELECT id FROM folders WHERE account = ? AND name = ?)",
+                [(p.uidvalidity, p.uid, account, p.folder) for p in places],
+            )
+
+    def record_placed(
+        self, account: int, token: Token, place: Place, *, seen: bool, message_id: str = ""
+    ) -> None:
+        """Record where a message of ours was put (APPENDUID, COPYUID), with what was agreed for it."""
+        with self._db.write():
+            folder = self._folder(account, place.folder)
+            if folder is None:
+                return
+            self._db.execute(
+                "INSERT OR IGNORE INTO sightings"
+                " (folder, uidvalidity, uid, token, message_id, seen, deleted, base_seen)"
+                " VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+                [folder, place.uidvalidity, place.uid, token, message_id, seen, seen],
+            )
+
+    def header_search_broken(self, host: str) -> bool:
+        """Whether a server's header search was caught lying or refusing."""
+        row = self._db.execute(
+            "SELECT header_search_broken FROM servers WHERE host = ?", [host.lower()]
+        ).fetchone()
+        return bool(row and row["header_search_broken"])
+
+    def set_header_search_broken(self, host: str) -> None:
+        """Remember for this server that header search cannot be relied on."""
+        with self._db.write():
+            self._db.execute(
+                "INSERT INTO servers (host, header_search_broken) VALUES (?, 1)"
+                " ON CONFLICT (host) DO UPDATE SET header_search_broken = 1",
+                [host.lower()],
+            )
+
+    def _folder(self, account: int, name: str) -> int | None:
+        row = self._db.execute(
+            "SELECT id FROM folders WHERE account = ? AND name = ?", [account, name]
+        ).fetchone()
+        return int(row["id"]) if row else None
+
+    def _forget(self, account: int, folder: int) -> None:
+        """A changed identity: what was sighted there is unlinked until it is found again by token."""
+        self._db.execute(
+            "UPDATE pairs SET linked = 0 WHERE account = ? AND token IN"
+            " (SELECT token FROM sightings WHERE folder = ? AND gone = '')",
+            [account, folder],
+        )
+        self._db.execute("DELETE FROM sightings WHERE folder = ?", [folder])
+        self._db.execute(
+            "UPDATE folders SET uidvalidity = NULL, uidnext = NULL, highestmodseq = NULL WHERE id = ?",
+            [folder],
+        )
+
+
+def _cursor(row: sqlite3.Row) -> Cursor:
+    modseq = row["highestmodseq"]
+    return Cursor(
+        row["name"],
+        UidValidity(row["uidvalidity"]),
+        Uid(row["uidnext"]),
+        ModSeq(modseq) if modseq is not None else None,
+    )
+
+
+def _sighting(row: sqlite3.Row, now: float) -> Sighting:
+    seen = bool(row["seen"])
+    doubtful = (
+        row["stored_at"] is not None
+        and bool(row["stored_seen"]) != seen
+        and now - row["stored_at"] < _DOUBT_SECONDS
+    )
+    return Sighting(
+        token=Token(row["token"]),
+        place=Place(row["name"], UidValidity(row["uidvalidity"]), Uid(row["uid"])),
+        role=Role(row["role"]),
+        seen=seen,
+        deleted=bool(row["deleted"]),
+        modseq=ModSeq(row["modseq"]) if row["modseq"] is not None else None,
+        base_seen=None if row["base_seen"] is None else bool(row["base_seen"]),
+        doubtful=doubtful,
+        message_id=row["message_id"],
+    )

@@ -1,0 +1,257 @@
+"""The built-in voice store: rows in the index, recordings and their descriptions as files.
+
+A recording and its description are on disk before the row that names them; a file without a row is
+harmless. A marker file proves that the files are those the index belongs to: without it nothing
+missing counts, because a spool that is not mounted looks like a mailbox that was emptied.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from syncengine.errors import EngineError, StoreUnproven, SyncError
+from syncengine.model import Kind, LocalListing, LocalMessage, State, id_of, token_of
+
+_log = logging.getLogger(__name__)
+
+MARKER = "store-id"
+_STORE = "voice store"
+_ORPHAN_SECONDS = 24 * 3600.0
+
+_SUFFIX = {
+    "audio/wav": ".wav",
+    "audio/gsm": ".gsm",
+    "audio/mpeg": ".mp3",
+    "audio/basic": ".ulaw",
+    "image/tiff": ".tif",
+    "application/pdf": ".pdf",
+}
+
+
+class MessageRows(Protocol):
+    """What the store needs of the index: one row a message."""
+
+    def of(self, mailbox: str) -> tuple[LocalMessage, ...]: ...
+    def get(self, message_id: str) -> LocalMessage | None: ...
+    def content(self, message_id: str) -> str | None: ...
+    def contents(self) -> set[str]: ...
+    def add(self, message: LocalMessage, content: str, now: float) -> bool: ...
+    def change(self, message_id: str, expected: State, wanted: State, now: float) -> bool: ...
+    def before_delete(self, message_id: str) -> State: ...
+    def purge(self, message_id: str) -> str | None: ...
+
+
+class Facts(Protocol):
+    """Facts about the index itself."""
+
+    def meta(self, name: str) -> str | None: ...
+    def set_meta(self, name: str, value: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A voice or fax message as the voice-mail server hands it in."""
+
+    mailbox: str
+    kind: Kind
+    media_type: str
+    received: datetime
+    caller_number: str = ""
+    caller_name: str = ""
+    duration: float | None = None
+    pages: int | None = None
+    urgent: bool = False
+    private: bool = False
+
+
+class BuiltinStore:
+    """A voice store in the engine's own state directory."""
+
+    def __init__(
+        self, folder: Path, rows: MessageRows, facts: Facts, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._folder = folder
+        self._rows = rows
+        self._facts = facts
+        self._clock = clock
+
+    def prepare(self) -> None:
+        """Make the store on first use; take the files' messages in again if the index was lost."""
+        known = self._facts.meta(_STORE)
+        marker = self._marker()
+        if known is None and marker is None:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            marker = secrets.token_hex(16)
+            write_durably(self._folder / MARKER, marker.encode())
+        if known is None and marker is not None:
+            self._take_in_again()
+            self._facts.set_meta(_STORE, marker)
+
+    def listing(self, mailbox: str) -> LocalListing:
+        """List one mailbox, with the marker read before and after."""
+        known, before = self._facts.meta(_STORE), self._marker()
+        messages = self._rows.of(mailbox)
+        proven = known is not None and known == before == self._marker()
+        return LocalListing(known or "", proven, messages)
+
+    def take_in(self, incoming: Incoming, content: bytes) -> LocalMessage:
+        """Store a new message durably; returns it under its new token."""
+        if self._marker() != self._facts.meta(_STORE):
+            raise StoreUnproven(
+                f"{self._folder}: the recordings' folder is not the one the index belongs to; is it mounted?"
+            )
+        message_id = secrets.token_hex(16)
+        message = LocalMessage(
+            ref=message_id,
+            token=token_of(message_id),
+            mailbox=incoming.mailbox,
+            kind=incoming.kind,
+            state=State.NEW,
+            received=incoming.received,
+            caller_number=incoming.caller_number,
+            caller_name=incoming.caller_name,
+            duration=incoming.duration,
+            pages=incoming.pages,
+            urgent=incoming.urgent,
+            private=incoming.private,
+            media_type=incoming.media_type,
+        )
+        return self.adopt(message, content)
+
+    def content(self, message: LocalMessage) -> Path:
+        """Path of the recording."""
+        name = self._rows.content(message.ref)
+        path = self._folder / name if name else None
+        if path is None or not path.is_file():
+            raise SyncError(f"message {message.ref}: its recording is not there any more")
+        return path
+
+    def change(self, message: LocalMessage, wanted: State) -> bool:
+        """Compare-and-set the state."""
+        return self._rows.change(message.ref, message.state, wanted, self._clock())
+
+    def restored_state(self, message: LocalMessage) -> State:
+        """What a deleted message was before it was deleted."""
+        return self._rows.before_delete(message.ref)
+
+    def adopt(self, message: LocalMessage, content: bytes) -> LocalMessage:
+        """Store a message under the token it carries: files first, then the row."""
+        message_id = id_of(message.token)
+        name = message_id + _SUFFIX.get(message.media_type, ".bin")
+        try:
+            write_durably(self._folder / name, content)
+            write_durably(self._folder / f"{message_id}.json", _describe(message, name))
+            self._rows.add(replace(message, ref=message_id), name, self._clock())
+        except OSError as error:
+            raise EngineError(f"{self._folder}: the recording cannot be stored: {error.strerror}") from error
+        return replace(message, ref=message_id)
+
+    def purge(self, message: LocalMessage) -> bool:
+        """Give up the content of a deleted message: the row first, then the files."""
+        name = self._rows.purge(message.ref)
+        if name is None:
+            return False
+        for path in (self._folder / name, self._folder / f"{message.ref}.json"):
+            path.unlink(missing_ok=True)
+        return True
+
+    def sweep(self) -> int:
+        """Remove files that no row names and that are older than a day; how many."""
+        if self._marker() != self._facts.meta(_STORE):
+            return 0
+        kept = self._rows.contents()
+        stems = {name.partition(".")[0] for name in kept}
+        count = 0
+        for path in self._folder.iterdir():
+            stem = path.name.partition(".")[0]
+            if path.name == MARKER or path.name in kept or stem in stems:
+                continue
+            if self._clock() - path.stat().st_mtime > _ORPHAN_SECONDS:
+                path.unlink(missing_ok=True)
+                count += 1
+        return count
+
+    def _marker(self) -> str | None:
+        try:
+            return (self._folder / MARKER).read_text(encoding="ascii").strip()[:64]
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def _take_in_again(self) -> None:
+        """Rows from the descriptions beside the recordings: what a lost index left behind."""
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                message, name = _read_description(path)
+            except (OSError, ValueError, KeyError, TypeError):
+                _log.warning("%s: not the description of a message, left alone", path.name)
+                continue
+            if (self._folder / name).is_file():
+                self._rows.add(message, name, self._clock())
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file so that after a crash it is there whole or not at all."""
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _describe(message: LocalMessage, content: str) -> bytes:
+    return json.dumps(
+        {
+            "id": id_of(message.token),
+            "mailbox": message.mailbox,
+            "kind": message.kind,
+            "received": message.received.isoformat(),
+            "caller_number": message.caller_number,
+            "caller_name": message.caller_name,
+            "duration": message.duration,
+            "pages": message.pages,
+            "urgent": message.urgent,
+            "private": message.private,
+            "media_type": message.media_type,
+            "content": content,
+        }
+    ).encode("ascii")
+
+
+def _read_description(path: Path) -> tuple[LocalMessage, str]:
+    data = json.loads(path.read_bytes()[:65536])
+    message_id = str(data["id"])
+    content = str(data["content"])
+    if path.stem != message_id or Path(content).name != content:
+        raise ValueError("names another message")
+    message = LocalMessage(
+        ref=message_id,
+        token=token_of(message_id),
+        mailbox=str(data["mailbox"]),
+        kind=Kind(data["kind"]),
+        state=State.NEW,
+        received=datetime.fromisoformat(data["received"]),
+        caller_number=str(data["caller_number"]),
+        caller_name=str(data["caller_name"]),
+        duration=float(data["duration"]) if data["duration"] is not None else None,
+        pages=int(data["pages"]) if data["pages"] is not None else None,
+        urgent=bool(data["urgent"]),
+        private=bool(data["private"]),
+        media_type=str(data["media_type"]),
+    )
+    return message, content
