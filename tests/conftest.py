@@ -1,0 +1,132 @@
+"""The servers of the tests as fixtures.
+
+A server that this machine does not have is named in the header. The tests that need it are skipped,
+but fail where ``CI=true``, so that nothing is green there because it was not run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from typing import TypeVar
+
+import pytest
+
+from tests.support import dovecot as dovecot_server
+from tests.support import greenmail as greenmail_server
+from tests.support.base import AbsentError, Found, Login, Server
+from tests.support.dovecot import Dovecot
+from tests.support.mailprogram import MailProgram
+from tests.support.proxy import Proxy
+from tests.support.tls import Authority
+
+S = TypeVar("S", bound=Server)
+
+FIND: dict[str, Callable[[], Found]] = {
+    "dovecot": dovecot_server.find,
+    "greenmail": greenmail_server.find,
+}
+"""The real servers, and how each is found on this machine."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let ``--servers dovecot,greenmail`` restrict the run."""
+    parser.addoption("--servers", default=",".join(FIND), help=f"use only these of {', '.join(FIND)}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a ``--servers`` that names none of ours."""
+    unknown = _wanted(config) - FIND.keys()
+    if unknown:
+        raise pytest.UsageError(f"--servers: unknown {', '.join(sorted(unknown))}; known: {', '.join(FIND)}")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which server came which way, and which is not there."""
+    there, absent = [], []
+    for name, find in FIND.items():
+        if name not in _wanted(config):
+            continue
+        try:
+            found = find()
+        except AbsentError as error:
+            absent.append(f"server absent: {name} ({error})")
+        else:
+            there.append(f"{name} {found.version} ({found.way})")
+    return [f"servers: {', '.join(there) or 'none'}", *absent]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with ``imap_server`` once per server, or per server of its ``server`` mark."""
+    if "imap_server" not in metafunc.fixturenames:
+        return
+    marked = [name for mark in metafunc.definition.iter_markers("server") for name in mark.args]
+    metafunc.parametrize("imap_server", marked or list(FIND), indirect=True)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The certificate authority of this run."""
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def dovecot(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Dovecot]:
+    """Dovecot with Maildir storage."""
+    with _running(request, "dovecot", lambda: dovecot_server.start(authority)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot_mdbox(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Dovecot]:
+    """Dovecot with mdbox storage."""
+    with _running(request, "dovecot", lambda: dovecot_server.start(authority, layout="mdbox")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def greenmail(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """GreenMail."""
+    with _running(request, "greenmail", greenmail_server.start) as server:
+        yield server
+
+
+@pytest.fixture
+def imap_server(request: pytest.FixtureRequest) -> Server:
+    """Each real server in turn."""
+    server = request.getfixturevalue(request.param)
+    assert isinstance(server, Server)
+    return server
+
+
+@pytest.fixture
+def raw_client() -> Iterator[Callable[[Server, Login], MailProgram]]:
+    """Opens mail programs: ``raw_client(server, login)``."""
+    with ExitStack() as stack:
+        yield lambda server, login: stack.enter_context(MailProgram(server, login))
+
+
+@pytest.fixture
+def proxy_to() -> Iterator[Callable[..., Proxy]]:
+    """Opens proxies: ``proxy_to(host, port, **how)``."""
+    with ExitStack() as stack:
+        yield lambda host, port, **how: stack.enter_context(Proxy(host, port, **how))
+
+
+def _wanted(config: pytest.Config) -> set[str]:
+    return {name for name in config.getoption("--servers").split(",") if name}
+
+
+def _running(
+    request: pytest.FixtureRequest, name: str, start: Callable[[], AbstractContextManager[S]]
+) -> AbstractContextManager[S]:
+    """Return the server about to run; skip what is not wanted, skip or (in CI) fail what is not there."""
+    if name not in _wanted(request.config):
+        pytest.skip(f"{name} is left out by --servers")
+    try:
+        FIND[name]()
+    except AbsentError as error:
+        absent = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        absent(f"{name} is absent: {error}")
+    return start()
