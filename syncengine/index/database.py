@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from sqlite_utils import Database as SqliteUtils
 from sqlite_utils import Migrations
 
 from syncengine.errors import EngineError
 
-Parameters = Sequence[object] | dict[str, object]
+Parameters = Sequence[Any] | dict[str, Any]
 
 FILE = "index.sqlite3"
 _BUSY_SECONDS = 30.0

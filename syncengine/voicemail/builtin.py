@@ -37,7 +37,7 @@ _SUFFIX = {
 }
 
 
-class MessageRows(Protocol):
+class _Rows(Protocol):
     """What the store needs of the index: one row a message."""
 
     def of(self, mailbox: str) -> tuple[LocalMessage, ...]: ...
@@ -50,8 +50,8 @@ class MessageRows(Protocol):
     def purge(self, message_id: str) -> str | None: ...
 
 
-class Facts(Protocol):
-    """Facts about the index itself."""
+class _Facts(Protocol):
+    """_Facts about the index itself."""
 
     def meta(self, name: str) -> str | None: ...
     def set_meta(self, name: str, value: str) -> None: ...
@@ -77,7 +77,7 @@ class BuiltinStore:
     """A voice store in the engine's own state directory."""
 
     def __init__(
-        self, folder: Path, rows: MessageRows, facts: Facts, clock: Callable[[], float] = time.time
+        self, folder: Path, rows: _Rows, facts: _Facts, clock: Callable[[], float] = time.time
     ) -> None:
         self._folder = folder
         self._rows = rows
