@@ -156,7 +156,7 @@ def mac(secret: bytes, token: Token, mailbox: str) -> str:
     return _keyed(secret, "auth", token, mailbox)
 
 
-def authentic(header: HeaderFields, *, secret: bytes, system_id: str, mailbox: str) -> bool:
+def authentic(header: HeaderFields, secret: bytes, system_id: str, mailbox: str) -> bool:
     """Whether this installation wrote the header for this mailbox; the condition of an adoption."""
     token = _whole_token(header.vm_uuid)
     if token is None or not system_id or header.vm_system != system_id:
