@@ -13,12 +13,15 @@ from typing import TypeVar
 
 import pytest
 
+from tests.support import courier as courier_server
+from tests.support import cyrus as cyrus_server
 from tests.support import dovecot as dovecot_server
 from tests.support import greenmail as greenmail_server
 from tests.support.base import AbsentError, Found, Login, Server
 from tests.support.dovecot import Dovecot
 from tests.support.mailprogram import MailProgram
 from tests.support.proxy import Proxy
+from tests.support.smtp import Front, smtp_front
 from tests.support.tls import Authority
 
 S = TypeVar("S", bound=Server)
@@ -26,6 +29,8 @@ S = TypeVar("S", bound=Server)
 FIND: dict[str, Callable[[], Found]] = {
     "dovecot": dovecot_server.find,
     "greenmail": greenmail_server.find,
+    "cyrus": cyrus_server.find,
+    "courier": courier_server.find,
 }
 """The real servers, and how each is found on this machine."""
 
@@ -92,6 +97,20 @@ def greenmail(request: pytest.FixtureRequest) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def cyrus(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Server]:
+    """Cyrus."""
+    with _running(request, "cyrus", lambda: cyrus_server.start(authority)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def courier(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Server]:
+    """Courier."""
+    with _running(request, "courier", lambda: courier_server.start(authority)) as server:
+        yield server
+
+
 @pytest.fixture
 def imap_server(request: pytest.FixtureRequest) -> Server:
     """Each real server in turn."""
@@ -105,6 +124,13 @@ def raw_client() -> Iterator[Callable[[Server, Login], MailProgram]]:
     """Opens mail programs: ``raw_client(server, login)``."""
     with ExitStack() as stack:
         yield lambda server, login: stack.enter_context(MailProgram(server, login))
+
+
+@pytest.fixture
+def dovecot_smtp(dovecot: Dovecot) -> Iterator[Front]:
+    """An SMTP server whose mail arrives in the accounts of ``dovecot``."""
+    with smtp_front(dovecot) as front:
+        yield front
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from tests.support.faults import When
+from tests.support.smtp import smtp_front
 from tests.support.waiting import eventually
 
 MAIL = (
@@ -92,6 +93,34 @@ def test_dovecot_delivers_by_lmtp_and_shows_it_over_pop3(layout, request, raw_cl
     pop.pass_(login.password)
     assert len(pop.list()[1]) == 1
     pop.quit()
+
+
+def test_smtp_delivers_into_the_account_octet_by_octet(dovecot, dovecot_smtp, raw_client):
+    """After the 250 the mail is there; what the account refuses is refused at RCPT."""
+    login = dovecot.new_user()
+    mail = MAIL + b".\r\n..dots\r\n\xfc\r\n"
+    with smtplib.SMTP(dovecot_smtp.host, dovecot_smtp.port) as smtp:
+        smtp.sendmail("a@example.org", [login.address], mail)
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            smtp.sendmail("a@example.org", ["nobody@localhost"], mail)
+
+    inbox = raw_client(dovecot, login)
+    assert [inbox.read(uid).endswith(mail) for uid in inbox.uids()] == [True]
+    assert dovecot_smtp.delivered == [("a@example.org", (login.address,), mail)]
+
+
+def test_smtp_can_demand_tls_and_a_password(dovecot, authority):
+    """A wrong password is refused, the right one lets mail through."""
+    user = dovecot.new_user()
+    with (
+        smtp_front(dovecot, tls=authority.server_context(), password="right") as front,
+        smtplib.SMTP_SSL("localhost", front.port, context=authority.client_context()) as smtp,
+    ):
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            smtp.login("anybody", "wrong")
+        smtp.login("anybody", "right")
+        smtp.sendmail("a@example.org", [user.address], MAIL)
+        assert len(front.delivered) == 1
 
 
 def test_dovecot_takes_tokens_and_refuses_stale_ones(dovecot):

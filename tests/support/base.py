@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -143,9 +144,16 @@ def state_folder(name: str) -> Iterator[Path]:
 
 @contextmanager
 def process(
-    argv: list[str], *, log: Path, ready: Callable[[], bool], timeout: float = 60.0
+    argv: list[str],
+    *,
+    log: Path,
+    ready: Callable[[], bool],
+    timeout: float = 60.0,
+    end: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server in the foreground until the block ends; the block starts when ``ready`` says so.
+
+    At the end it gets the signal ``end``, and is killed if that has not ended it after 10 s.
 
     Raises ``BootError`` with the end of the log when the process ends first or time runs out.
     """
@@ -153,7 +161,11 @@ def process(
 
     with log.open("ab") as out:
         running = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, process_group=0
+            [*_leash(end), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            process_group=0,
         )
     try:
         with suppress(AssertionError):
@@ -162,7 +174,7 @@ def process(
             raise BootError(f"{argv[0]} did not come up: {_tail(log.parent)}")
         yield running
     finally:
-        _end(running)
+        _end(running, end)
 
 
 def greets(port: int, start: bytes, *, host: str = HOST) -> bool:
@@ -187,9 +199,14 @@ def cache_folder() -> Path:
     return Path(base) / "syncengine-tests"
 
 
-def _end(running: subprocess.Popen[bytes]) -> None:
+def _leash(end: signal.Signals) -> list[str]:
+    """A prefix that ends the server when these tests die without a chance to do so."""
+    return ["setpriv", "--pdeathsig", end.name.removeprefix("SIG"), "--"] if shutil.which("setpriv") else []
+
+
+def _end(running: subprocess.Popen[bytes], how: signal.Signals) -> None:
     if running.poll() is None:
-        running.terminate()
+        running.send_signal(how)
         try:
             running.wait(10)
         except subprocess.TimeoutExpired:

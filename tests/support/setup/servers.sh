@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Gets the real mail servers that the tests run on. Quick when all is there; may run twice at once.
+#
+#   as root on Debian   packages of the system; Cyrus and Courier, whose packages conflict with Dovecot's, each
+#                       in a folder of its own (see chroot.sh)
+#   otherwise           what is installed is used; GreenMail comes from docker, or as a jar by Maven
+#
+# What cannot be had is no error here: the tests name it, and fail for it where CI=true.
+set -u
+cd "$(dirname "$0")/../../.."
+here=tests/support/setup
+greenmail=2.1.14 # the same as in compose/compose.yaml
+wanted="dovecot-imapd dovecot-pop3d dovecot-lmtpd maven default-jre-headless debootstrap util-linux docker-compose"
+
+say() { echo "servers: $*" >&2; }
+
+packages() {
+    local missing="" name rc=/usr/sbin/policy-rc.d ours="" failed=0
+    for name in $wanted; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed || missing+=" $name"
+    done
+    [ -z "$missing" ] && return 0
+    say "installing$missing"
+    # A machine that only tests should not start to serve mail: packages may not start their daemons now.
+    if [ ! -e $rc ]; then printf '#!/bin/sh\nexit 101\n' >$rc && chmod +x $rc && ours=yes; fi
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # a list of words
+    { apt-get -q update && apt-get -q install -y --no-install-recommends $missing; } >.cache/apt.log 2>&1 || failed=1
+    [ -n "$ours" ] && rm -f $rc
+    [ $failed = 0 ] || { say "packages failed:"; tail -n 5 .cache/apt.log >&2; }
+    return $failed
+}
+
+jar() {
+    [ -s ".cache/greenmail/greenmail-standalone-$greenmail.jar" ] && return 0
+    command -v mvn >/dev/null || return 0
+    say "fetching GreenMail $greenmail"
+    mvn -q -B dependency:copy -Dartifact=com.icegreen:greenmail-standalone:$greenmail \
+        -DoutputDirectory="$PWD/.cache/greenmail" >.cache/maven.log 2>&1 ||
+        { say "GreenMail's jar failed:"; tail -n 5 .cache/maven.log >&2; }
+}
+
+mkdir -p .cache
+exec 9>.cache/servers.lock
+flock 9
+if [ "$(id -u)" = 0 ] && grep -qx 'ID=debian' /etc/os-release; then
+    packages
+    $here/chroot.sh cyrus || true
+    $here/chroot.sh courier || true
+fi
+jar
+exit 0
