@@ -1,0 +1,70 @@
+"""What an account needs to be spoken to; values only, secrets stay behind a callable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Security(StrEnum):
+    """How the connection is protected (the manual's SSL yes/no, manual page 6)."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+class Authentication(StrEnum):
+    """How the account proves itself."""
+
+    PLAIN = "plain"
+    """AUTHENTICATE PLAIN, and LOGIN where the server has no SASL."""
+    LOGIN = "login"
+    CRAM_MD5 = "cram-md5"
+    XOAUTH2 = "xoauth2"
+    OAUTHBEARER = "oauthbearer"
+
+
+class SearchMode(StrEnum):
+    """How messages are found again when their place is unknown (manual page 9)."""
+
+    HEADER = "header"
+    TEXT = "text"
+    AUTO = "auto"
+
+
+PORTS = {Security.NONE: 143, Security.STARTTLS: 143, Security.TLS: 993}
+"""RFC 8314: implicit TLS on 993."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """One e-mail account over IMAP4."""
+
+    host: str
+    account: str
+    secret: Callable[[], str]
+    """Password or OAuth token; asked for at each login, kept nowhere."""
+    port: int | None = None
+    """None follows ``security``."""
+    security: Security = Security.TLS
+    authentication: Authentication = Authentication.PLAIN
+    search_mode: SearchMode = SearchMode.AUTO
+    timeout: float = 60.0
+    """Seconds the server may stay silent while something is expected of it."""
+    ca_file: str | None = None
+    """Authorities to trust instead of the system's."""
+    own_addresses: frozenset[str] = frozenset()
+    """Addresses our messages are sent from, lower case."""
+    mask: frozenset[str] = frozenset()
+    """Capabilities not to use although the server offers them."""
+    compress: bool = False
+    """COMPRESS=DEFLATE where offered: fewer octets, one more round trip at login."""
+    known_capabilities: frozenset[str] = frozenset()
+    """What the server offered last time: lets login, ENABLE and the first commands travel together."""
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.host, self.port or PORTS[self.security]
