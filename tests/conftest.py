@@ -67,7 +67,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "imap_server" not in metafunc.fixturenames:
         return
     marked = [name for mark in metafunc.definition.iter_markers("server") for name in mark.args]
-    metafunc.parametrize("imap_server", marked or list(FIND), indirect=True)
+    wanted = [name for name in marked or FIND if name in _wanted(metafunc.config)]
+    metafunc.parametrize("imap_server", wanted, indirect=True)
 
 
 @pytest.fixture(scope="session")

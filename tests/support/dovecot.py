@@ -1,6 +1,8 @@
-"""Dovecot 2.3 from Debian's packages: the main server of the tests, with every extension the engine uses.
+"""Dovecot 2.3: the main server of the tests, with every extension that the engine uses.
 
-Runs as root or as any user. Failure delays are off, because tests log in wrongly on purpose.
+It is the machine's own, as root or as any user; where that is of another version, it runs in a Debian folder
+of its own, since the language of its settings changed with 2.4. Failure delays are off, because tests log in
+wrongly on purpose.
 """
 
 from __future__ import annotations
@@ -13,14 +15,16 @@ import os
 import pwd
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from string import Template
 
+from tests.support import chroot
 from tests.support.base import (
     AbsentError,
     Found,
+    Login,
     Server,
     declared,
     free_ports,
@@ -32,6 +36,8 @@ from tests.support.base import (
 from tests.support.tls import Authority
 
 SECRET = b"a secret that only these tests know, 0123456789"
+PROGRAM = shutil.which("dovecot", path=os.environ.get("PATH", "") + ":/usr/sbin") or "/usr/sbin/dovecot"
+PARTS = Path("/usr/lib/dovecot")
 CONF = Template((Path(__file__).parent / "dovecot.conf").read_text())
 OAUTH2 = """\
 introspection_mode = local
@@ -55,35 +61,28 @@ class Dovecot(Server):
 
 def find() -> Found:
     """Return the Dovecot of this machine, or raise ``AbsentError``."""
-    program = _program()
-    parts = [name for name in ("imap", "pop3", "lmtp") if not Path(f"/usr/lib/dovecot/{name}").exists()]
-    if program is None or parts:
-        raise AbsentError("dovecot-imapd, dovecot-pop3d and dovecot-lmtpd are not installed")
-    return Found(output(program, "--version").split(" ")[0], "package")
+    version = output(PROGRAM, "--version").split(" ")[0]
+    if version.startswith("2.3.") and all((PARTS / name).exists() for name in ("imap", "pop3", "lmtp")):
+        return Found(version, "package")
+    try:
+        return chroot.find("dovecot")
+    except AbsentError as error:
+        raise AbsentError(f"Dovecot 2.3 with pop3d and lmtpd is not installed, and {error}") from None
 
 
 @contextmanager
 def start(authority: Authority, *, layout: str = "maildir", extra: str = "") -> Iterator[Dovecot]:
     """Run a Dovecot that stores as ``layout`` (maildir, mdbox, sdbox), ``extra`` added to its settings."""
-    find()
-    program = _program()
     users = declared(2000)
-    with state_folder("dovecot") as folder:
-        ports = dict(zip(("imap", "imaps", "pop3", "pop3s", "lmtp"), free_ports(5), strict=True))
-        _lay_out(folder, users=[(login.user, login.password) for login in users])
+    ports = dict(zip(("imap", "imaps", "pop3", "pop3s", "lmtp"), free_ports(5), strict=True))
+    with state_folder("dovecot") as state:
+        inside = Path("/srv/state") if find().way == "chroot" else state
+        _lay_out(state, inside, authority, users)
         location = "maildir:~/Maildir" if layout == "maildir" else f"{layout}:~/{layout}"
-        names = {f"{name}_port": port for name, port in ports.items()} | _identity()
-        conf = CONF.substitute(
-            names,
-            folder=folder,
-            location=location,
-            cert=authority.good.cert,
-            key=authority.good.key,
-            extra=extra,
-        )
-        (folder / "dovecot.conf").write_text(conf)
-        argv = [str(program), "-F", "-c", str(folder / "dovecot.conf")]
-        with process(argv, log=folder / "dovecot.log", ready=lambda: greets(ports["imap"], b"* OK")):
+        listeners = {f"{name}_port": port for name, port in ports.items()}
+        conf = CONF.substitute(listeners | _identity(), folder=inside, location=location, extra=extra)
+        (state / "dovecot.conf").write_text(conf)
+        with _running(state, inside, ready=lambda: greets(ports["imap"], b"* OK")):
             yield Dovecot(
                 name="dovecot" if layout == "maildir" else f"dovecot-{layout}",
                 imap_port=ports["imap"],
@@ -93,23 +92,30 @@ def start(authority: Authority, *, layout: str = "maildir", extra: str = "") -> 
                 lmtp_port=ports["lmtp"],
                 ca_file=authority.ca_file,
                 users=iter(users),
-                state=folder,
+                state=state,
             )
 
 
-def _program() -> str | None:
-    return shutil.which("dovecot", path=os.environ.get("PATH", "") + ":/usr/sbin")
+def _running(state: Path, inside: Path, *, ready: Callable[[], bool]) -> AbstractContextManager[object]:
+    command = [PROGRAM, "-F", "-c", str(inside / "dovecot.conf")]
+    if inside == state:
+        return process(command, log=state / "dovecot.log", ready=ready)
+    return chroot.run("dovecot", state=state, boot=" ".join(command) + "\n", ready=ready)
 
 
-def _lay_out(folder: Path, *, users: list[tuple[str, str]]) -> None:
+def _lay_out(state: Path, inside: Path, authority: Authority, users: list[Login]) -> None:
     for name in ("run", "mail", "keys/default/HS256"):
-        (folder / name).mkdir(parents=True)
-    (folder / "keys/default/HS256/default").write_bytes(base64.b64encode(SECRET))
-    (folder / "oauth2.conf.ext").write_text(OAUTH2.format(folder=folder))
-    (folder / "users").write_text("".join(f"{user}:{{PLAIN}}{password}::::::\n" for user, password in users))
+        (state / name).mkdir(parents=True)
+    shutil.copy(authority.good.cert, state / "cert.pem")
+    shutil.copy(authority.good.key, state / "key.pem")
+    (state / "keys/default/HS256/default").write_bytes(base64.b64encode(SECRET))
+    (state / "oauth2.conf.ext").write_text(OAUTH2.format(folder=inside))
+    (state / "users").write_text(
+        "".join(f"{login.user}:{{PLAIN}}{login.password}::::::\n" for login in users)
+    )
     if os.getuid() == 0:
         nobody = pwd.getpwnam("nobody")
-        os.chown(folder / "mail", nobody.pw_uid, nobody.pw_gid)
+        os.chown(state / "mail", nobody.pw_uid, nobody.pw_gid)
 
 
 def _identity() -> dict[str, object]:

@@ -1,8 +1,8 @@
 """GreenMail: plain IMAP4rev1 without CONDSTORE, SPECIAL-USE or namespaces, with odd answers of its own.
 
 It comes from the environment (``GREENMAIL_HOST`` and ``GREENMAIL_{IMAP,IMAPS,POP3,SMTP,API}_PORT`` point at
-one that runs already), else from ``compose/compose.yaml`` where a docker engine answers, else from its jar.
-Users are made through its REST interface, so several workers may share one.
+one that runs already), else from ``compose/compose.yaml`` where a docker engine has the image, else from its
+jar. Users are made through its REST interface, so several workers may share one.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tests.support.base import (
 )
 
 COMPOSE = ROOT / "compose" / "compose.yaml"
+IMAGE = "greenmail/standalone"
 JARS = ROOT / ".cache" / "greenmail"
 PROTOCOLS = {"imap": 3143, "imaps": 3993, "pop3": 3110, "smtp": 3025, "api": 8080}
 """The ports on which GreenMail's image listens."""
@@ -49,8 +50,9 @@ def find() -> Found:
     host = os.environ.get("GREENMAIL_HOST")
     if host:
         return Found(f"at {host}", "environment")
-    if _compose():
-        return Found(_image_tag(), "docker")
+    tag = _image_tag()
+    if _compose() and output("docker", "image", "inspect", f"{IMAGE}:{tag}"):
+        return Found(tag, "docker")
     jars = sorted(JARS.glob("greenmail-standalone-*.jar"))
     if jars and shutil.which("java"):
         return Found(jars[-1].stem.removeprefix("greenmail-standalone-"), "jar")
@@ -125,8 +127,7 @@ def _compose() -> list[str]:
 
 
 def _image_tag() -> str:
-    lines = [line for line in COMPOSE.read_text().splitlines() if "greenmail/standalone:" in line]
-    return lines[0].rsplit(":", 1)[1].strip() if lines else "?"
+    return COMPOSE.read_text().split(f"{IMAGE}:", 1)[1].split(None, 1)[0]
 
 
 def _users(place: Place) -> Iterator[Login]:

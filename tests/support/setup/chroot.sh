@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# chroot.sh cyrus|courier: a Debian folder with that mail server, made once per user and used by all checkouts.
+# chroot.sh cyrus|courier|dovecot: a Debian folder with that mail server, made once per user and used by all checkouts.
 #
 # It is never written to again: each run of the tests works on a layer of its own above it. The folder appears
 # under its name only when it is complete, so an interrupted run leaves nothing that would be taken for it.
@@ -12,6 +12,7 @@ name=$1
 case $name in
     cyrus) packages="cyrus-imapd cyrus-pop3d sasl2-bin" version=cyrus-imapd ;;
     courier) packages="courier-imap courier-pop" version=courier-imap ;;
+    dovecot) packages="dovecot-imapd dovecot-pop3d dovecot-lmtpd" version=dovecot-core ;;
     *) echo "chroot.sh: no such server: $name" >&2; exit 2 ;;
 esac
 
@@ -50,7 +51,7 @@ make() {
     # shellcheck disable=SC2086 # a list of words
     DEBIAN_FRONTEND=noninteractive inside "$root" apt-get -q install -y --no-install-recommends $packages
     inside "$root" apt-get clean
-    "$here/$name.sh" "$root"
+    if [ -e "$here/$name.sh" ]; then "$here/$name.sh" "$root"; fi
     inside "$root" dpkg-query -W -f '${Version}\n' $version | sed 's/^[0-9]*://; s/[-+~].*//' >"$root/version"
     mv "$root" "$cache/$name-$recipe"
 }

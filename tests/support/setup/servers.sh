@@ -2,15 +2,18 @@
 # Gets the real mail servers that the tests run on. Quick when all is there; may run twice at once.
 #
 #   as root on Debian   packages of the system; Cyrus and Courier, whose packages conflict with Dovecot's, each
-#                       in a folder of its own (see chroot.sh)
-#   otherwise           what is installed is used; GreenMail comes from docker, or as a jar by Maven
+#                       in a folder of its own (see chroot.sh), and there Dovecot too if the system's is not 2.3
+#   otherwise           what is installed is used; `make test-in-docker` runs all tests as root on Debian
+#   GreenMail           from docker where an engine answers, else as a jar by Maven
 #
 # What cannot be had is no error here: the tests name it, and fail for it where CI=true.
 set -u
 cd "$(dirname "$0")/../../.."
 here=tests/support/setup
 greenmail=2.1.14 # the same as in compose/compose.yaml
-wanted="dovecot-imapd dovecot-pop3d dovecot-lmtpd maven default-jre-headless debootstrap util-linux docker-compose"
+image=greenmail/standalone:$greenmail
+wanted="maven default-jre-headless debootstrap util-linux docker-compose"
+dovecot="dovecot-imapd dovecot-pop3d dovecot-lmtpd"
 
 say() { echo "servers: $*" >&2; }
 
@@ -31,6 +34,13 @@ packages() {
     return $failed
 }
 
+image() {
+    command -v docker >/dev/null && docker version >/dev/null 2>&1 || return 1
+    docker image inspect "$image" >/dev/null 2>&1 && return 0
+    say "pulling $image"
+    docker pull -q "$image" >/dev/null
+}
+
 jar() {
     [ -s ".cache/greenmail/greenmail-standalone-$greenmail.jar" ] && return 0
     command -v mvn >/dev/null || return 0
@@ -44,9 +54,9 @@ mkdir -p .cache
 exec 9>.cache/servers.lock
 flock 9
 if [ "$(id -u)" = 0 ] && grep -qx 'ID=debian' /etc/os-release; then
+    if grep -qx 'VERSION_CODENAME=bookworm' /etc/os-release; then wanted+=" $dovecot"; else own="dovecot"; fi
     packages
-    $here/chroot.sh cyrus || true
-    $here/chroot.sh courier || true
+    for name in cyrus courier ${own-}; do $here/chroot.sh "$name"; done
 fi
-jar
+image || jar
 exit 0

@@ -1,0 +1,54 @@
+# Every target does its own set-up; nothing is asked of the machine but Python 3.11, make and package registries.
+PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= 2
+
+EXTRAS := media,demo,test,lint
+
+.PHONY: help demo test test-in-docker lint servers constraints clean
+
+help: ## show this
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: .venv/demo.stamp ## a story on an embedded mail server, with nothing to set up
+	$(BIN)/syncengine demo
+
+test: lint servers ## all checks and all tests, on real mail servers (CI runs this)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-in-docker: ## the same, as root in a Debian container that has all servers
+	docker run --rm --privileged -v "$(CURDIR):/checkout:ro" -v syncengine-tests:/root/.cache/syncengine-tests \
+		python:3.11-bookworm bash -c 'mkdir /work && cd /work && tar -C /checkout --exclude=.venv --exclude=.cache -c . \
+		| tar -x && make test'
+
+lint: .venv/test.stamp ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/mypy tests/support tests/conftest.py
+
+servers: ## get the real mail servers for the tests
+	@tests/support/setup/servers.sh
+
+constraints: ## remake constraints.txt from the newest versions that fit together
+	rm -rf .cache/constraints
+	$(PYTHON) -m venv .cache/constraints
+	.cache/constraints/bin/pip install -q -e '.[$(EXTRAS)]'
+	@{ sed '/^[^#]/d' constraints.txt; .cache/constraints/bin/pip freeze --exclude-editable --exclude voicemail-syncengine; } \
+		> .cache/constraints.txt
+	mv .cache/constraints.txt constraints.txt
+	rm -rf .cache/constraints
+
+clean: ## remove what the targets above made in this checkout
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/test.stamp: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch .venv/demo.stamp $@
+
+.venv/demo.stamp: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -c constraints.txt -e '.[demo]'
+	@touch $@
