@@ -42,7 +42,7 @@ class SmtpSettings:
     """Who logs in; blank: the sender's address."""
     password: str = field(default="", repr=False)
     ca_file: Path | None = None
-    """Certificates that are trusted beside the system's."""
+    """Certificates that are trusted instead of the system's."""
     allow_plaintext: bool = False
     timeout: float = 60.0
     """For the connection, each reply and each block of the message."""
@@ -67,7 +67,7 @@ class Pop3Settings:
     password: str = field(default="", repr=False)
     security: Security = Security.TLS
     ca_file: Path | None = None
-    """Certificates that are trusted beside the system's."""
+    """Certificates that are trusted instead of the system's."""
     allow_plaintext: bool = False
     timeout: float = 60.0
     """For the connection and each answer."""

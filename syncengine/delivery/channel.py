@@ -6,14 +6,18 @@ raises ``OSError``; TLS that cannot be trusted raises :class:`TlsRefused`.
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-_SLICE = 5.0
-"""Seconds of waiting after which ``on_wait`` is called."""
+PACE = 5.0
+"""Seconds between two calls of a progress callback, and of waiting after which it is called."""
+
+SHOWN = 300
+"""Characters of a server's text that are shown."""
 
 
 class TlsRefused(OSError):
@@ -37,9 +41,7 @@ def dial(server: str, port: int, timeout: float) -> socket.socket:
 def encrypt(sock: socket.socket, server: str, ca_file: Path | None) -> ssl.SSLSocket:
     """Return the connection under TLS, the certificate and its name verified; closes it on any error."""
     try:
-        context = ssl.create_default_context()
-        if ca_file is not None:
-            context.load_verify_locations(ca_file)
+        context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         sock.close()
         raise TlsRefused(f"{ca_file}: the certificates cannot be read ({error.strerror})") from error
@@ -60,6 +62,33 @@ def encrypt(sock: socket.socket, server: str, ca_file: Path | None) -> ssl.SSLSo
     except (OSError, ValueError):
         sock.close()
         raise
+
+
+def one_line(text: bytes) -> str:
+    """Return a server's text as one printable, bounded line."""
+    words = " ".join(text[: 4 * SHOWN].decode("utf-8", "replace").split())
+    return "".join(letter if letter.isprintable() else "?" for letter in words)[:SHOWN]
+
+
+def without(text: bytes, *secrets: bytes) -> bytes:
+    """Return a server's text without secrets, plain or in base64, that it may echo."""
+    for secret in filter(None, secrets):
+        for shown in (secret, base64.b64encode(secret)):
+            text = text.replace(shown, b"...")
+    return text
+
+
+def paced(callback: Callable[[], None]) -> Callable[[], None]:
+    """Return ``callback`` as something that may be called often: it is called every :data:`PACE` seconds."""
+    last = time.monotonic()
+
+    def call() -> None:
+        nonlocal last
+        if time.monotonic() - last >= PACE:
+            last = time.monotonic()
+            callback()
+
+    return call
 
 
 class LineReader:
@@ -107,7 +136,7 @@ class LineReader:
             left = self._deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"no answer within {self._seconds:g} s")
-            self._sock.settimeout(min(left, _SLICE))
+            self._sock.settimeout(min(left, PACE))
             try:
                 data = self._sock.recv(65536)
             except TimeoutError:

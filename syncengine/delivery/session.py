@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from syncengine.delivery.account import Authentication, Security, SmtpSettings
-from syncengine.delivery.channel import TlsRefused
-from syncengine.delivery.wire import Reply, SmtpWire, one_line, reply_of
+from syncengine.delivery.channel import TlsRefused, one_line
+from syncengine.delivery.wire import Reply, SmtpWire, reply_of
 from syncengine.rules.replies import HELO_INSTEAD, Fault, Phase, Result, verdict
 
 _FAREWELL = 2.0
@@ -33,7 +33,7 @@ class Stop(Exception):
 
 
 class Session:
-    """One connection to an SMTP server; ``phase`` and ``last`` (reply) tell how far it came."""
+    """One connection to an SMTP server; ``phase`` tells how far it came, ``last`` what was said there."""
 
     def __init__(self, settings: SmtpSettings, on_progress: Callable[[], None]) -> None:
         self.settings = settings

@@ -38,8 +38,6 @@ class Attempt:
     recipients: tuple[RecipientOutcome, ...]
     phase: Phase
     """How far the session came."""
-    last_reply: str
-    """The last thing the server said, or what was wrong, as ``server:port: ...``."""
     without_sound: bool = False
     """Whether the smaller message was tried, because the server would not take the whole."""
 
@@ -47,6 +45,11 @@ class Attempt:
     def result(self) -> Result:
         """What the attempt asks to be done next: the gravest of its recipients' results."""
         return gravest(tuple(outcome.result for outcome in self.recipients))
+
+    @property
+    def last_reply(self) -> str:
+        """What the server said that made ``result``, or what was wrong, as ``server:port: ...``."""
+        return next((outcome.reply for outcome in self.recipients if outcome.result is self.result), "")
 
 
 def attempt(
@@ -61,9 +64,10 @@ def attempt(
 ) -> Attempt:
     """Try once to hand over ``message``; what the server finds too large once more as ``without_sound()``.
 
-    ``on_data`` is called right before the first octet of the message goes out, ``on_progress`` while
-    bytes flow or are waited for. What they raise closes the connection, without the final dot if that
-    is not out yet, and passes through (an ``OSError`` of ``on_progress`` counts as a lost connection).
+    ``on_data`` is called right before the first octet of the message goes out, ``on_progress`` every
+    few seconds while bytes flow or are waited for. What they raise closes the connection, without the
+    final dot if that is not out yet, and passes through (an ``OSError`` of ``on_progress`` counts as a
+    lost connection).
     """
     first = _Transaction(settings, token, on_data, on_progress).run(message, recipients)
     large = [outcome.address for outcome in first.recipients if outcome.result is Result.TOO_LARGE]
@@ -113,7 +117,7 @@ class _Transaction:
                 polite = stop.polite
             if polite:
                 session.quit()
-        return Attempt(tuple(self._settled[address] for address in wanted), session.phase, str(session.last))
+        return Attempt(tuple(self._settled[address] for address in wanted), session.phase)
 
     def _converse(self, message: bytes, recipients: Sequence[str]) -> None:
         sender, paths = self._addresses(recipients)

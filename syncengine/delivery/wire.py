@@ -18,13 +18,12 @@ from dataclasses import dataclass
 
 from syncengine.delivery.account import Authentication, SmtpSettings
 from syncengine.delivery.addresses import ehlo_name
-from syncengine.delivery.channel import LineReader, TlsRefused, dial, encrypt
+from syncengine.delivery.channel import LineReader, TlsRefused, dial, encrypt, one_line, paced, without
 from syncengine.rules.replies import Fault
 
 _LINE = 8192
 _REPLY = 64 * 1024
 _BLOCK = 32 * 1024
-_SHOWN = 300
 _CODE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 _MECHANISMS = {
     # Exchange offers LOGIN only, others PLAIN only; both send the same password the same way.
@@ -47,12 +46,12 @@ class Reply:
 
 
 class SmtpWire(smtplib.SMTP):
-    """One session. ``on_progress`` is called as bytes flow and every few seconds of waiting."""
+    """One session. ``on_progress`` is called every few seconds while bytes flow or are waited for."""
 
     def __init__(self, settings: SmtpSettings, on_progress: Callable[[], None]) -> None:
         super().__init__(local_hostname=ehlo_name(settings.helo_name, ""), timeout=settings.timeout)
         self._settings = settings
-        self._on_progress = on_progress
+        self._on_progress = paced(on_progress)
         self._lines: LineReader | None = None
 
     def dial(self) -> None:
@@ -68,7 +67,7 @@ class SmtpWire(smtplib.SMTP):
         if self.sock is None or self._lines is None:
             raise ConnectionError("not connected")
         if self._lines.unasked():
-            raise TlsRefused("the server sent something before the TLS handshake")
+            raise TlsRefused("plaintext came before the TLS handshake; does the port fit the security?")
         self.sock.settimeout(self.timeout)
         self.sock = encrypt(self.sock, self._settings.server, self._settings.ca_file)
         self._lines = LineReader(self.sock, on_wait=self._on_progress)
@@ -125,7 +124,7 @@ class SmtpWire(smtplib.SMTP):
             if code != 334:
                 break
             code, text = self.docmd(_base64(answer(text)))
-        return reply_of((code, _without(text, first or b"", password)))
+        return reply_of((code, without(text, first or b"", password)))
 
     def send_body(self, message: bytes) -> None:
         """Send the message, quoted for DATA but without the final dot, block by block."""
@@ -149,12 +148,6 @@ def canonical(message: bytes) -> bytes:
 def reply_of(answer: tuple[int, bytes]) -> Reply:
     """Return smtplib's answer as a reply of one printable line."""
     return Reply(answer[0], one_line(answer[1]))
-
-
-def one_line(text: bytes) -> str:
-    """Return a server's text as one printable, bounded line."""
-    words = " ".join(text[: 4 * _SHOWN].decode("utf-8", "replace").split())
-    return "".join(letter if letter.isprintable() else "?" for letter in words)[:_SHOWN]
 
 
 def _credentials(
@@ -182,10 +175,3 @@ def _digest(password: bytes, challenge: bytes) -> bytes:
     except binascii.Error:
         raise OSError("the server's challenge is not base64") from None
     return hmac.new(password, given, "md5").hexdigest().encode()
-
-
-def _without(text: bytes, *secrets: bytes) -> bytes:
-    for secret in filter(None, secrets):
-        for shown in (secret, base64.b64encode(secret)):
-            text = text.replace(shown, b"...")
-    return text
