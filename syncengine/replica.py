@@ -40,6 +40,9 @@ class VoiceStore(Protocol):
     def change(self, message: LocalMessage, wanted: State) -> bool:
         """Bring ``message`` from the state it was observed in to ``wanted``; False if it has moved on."""
 
+    def restored_state(self, message: LocalMessage) -> State:
+        """What a deleted message was before it was deleted: what restoring brings back."""
+
     def adopt(self, message: LocalMessage, content: bytes) -> LocalMessage:
         """Take in a message found in the account under the token it carries there."""
 
@@ -65,8 +68,8 @@ class Account(Protocol):
         Each delta can be stored by itself; together with the last one the folder is complete.
         """
 
-    def search(self, folder: Folder, tokens: Sequence[Token]) -> tuple[Found, ...]:
-        """Find tokens by the mailbox's search mode; every hit is verified by its header fields."""
+    def search(self, folder: Folder, tokens: Sequence[Token]) -> tuple[tuple[Token, Found], ...]:
+        """Find tokens by the mailbox's search mode; every hit is verified before it is returned."""
 
     def mark(self, changes: Sequence[FlagChange]) -> tuple[Outcome, ...]:
         """Set or clear ``\\Seen``; one command per folder and direction."""

@@ -70,6 +70,10 @@ class Database:
                 connection.rollback()
                 raise
 
+    def copy(self) -> Database:
+        """A copy in memory, for what must not be written anywhere; used by one thread."""
+        return _Copy(self)
+
     @property
     def data_version(self) -> int:
         """A number that changes when another connection has committed (PRAGMA data_version)."""
@@ -88,6 +92,21 @@ class Database:
             self._local.connection = connection
             self._open.append(connection)
         return connection
+
+
+class _Copy(Database):
+    """The index in memory; it goes when it is closed."""
+
+    def __init__(self, original: Database) -> None:
+        self.path = original.path
+        self._local = threading.local()
+        self._writer = threading.RLock()
+        raw = sqlite3.connect(":memory:", check_same_thread=False)
+        raw.row_factory = sqlite3.Row
+        original._connection().conn.backup(raw)
+        raw.execute("PRAGMA foreign_keys = ON")
+        self._local.connection = SqliteUtils(raw)
+        self._open = [self._local.connection]
 
 
 def _connect(path: Path) -> SqliteUtils:

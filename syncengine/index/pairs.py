@@ -108,11 +108,26 @@ class Pairs:
             {"account": account},
         )
 
+    def home(self, account: int, token: Token) -> str:
+        """The folder where a message was last live, '' when it never was."""
+        row = self._db.execute(
+            "SELECT home FROM pairs WHERE account = ? AND token = ?", [account, token]
+        ).fetchone()
+        return str(row["home"] or "") if row else ""
+
     def set_absent(self, account: int, tokens: Iterable[Token]) -> None:
         """Record that a sound look did not find these."""
         with self._db.write():
             self._db.executemany(
                 "UPDATE pairs SET absent = 1 WHERE account = ? AND token = ?",
+                [(account, token) for token in tokens],
+            )
+
+    def note_trashed(self, account: int, tokens: Iterable[Token]) -> None:
+        """Record that we moved these to Trash."""
+        with self._db.write():
+            self._db.executemany(
+                "UPDATE pairs SET trashed = 1 WHERE account = ? AND token = ?",
                 [(account, token) for token in tokens],
             )
 
@@ -246,10 +261,19 @@ class Pairs:
         """Move what is not expired later: the time in which no pass succeeded does not count."""
         with self._db.write():
             self._db.execute(
-                "UPDATE pairs SET deadline = deadline + ?, pending_since = pending_since"
-                " WHERE account = ? AND deadline IS NOT NULL AND NOT expired",
+                "UPDATE pairs SET deadline = deadline + ? WHERE account = ? AND NOT expired",
                 [seconds, account],
             )
+
+    def shift_all_deadlines(self, seconds: float) -> None:
+        """The wall clock jumped: every deadline and age moves with it."""
+        with self._db.write():
+            self._db.execute(
+                "UPDATE pairs SET deadline = deadline + :jump, pending_since = pending_since + :jump"
+                " WHERE pending IS NOT NULL",
+                {"jump": seconds},
+            )
+            self._db.execute("UPDATE inferred SET since = since + ? WHERE state = 'held'", [seconds])
 
     def expire(self, account: int, tokens: Iterable[Token]) -> None:
         """A complete look after the deadline did not find these: ``unconfirmed``."""

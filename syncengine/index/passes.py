@@ -78,6 +78,11 @@ class Passes:
                 {"mailbox": mailbox, "now": now, "error": error},
             )
 
+    def latest_pass(self) -> float | None:
+        """The latest time that a pass has recorded."""
+        row = self._db.execute("SELECT max(last_pass) AS last FROM passes").fetchone()
+        return row["last"] if row else None
+
     def set_next_try(self, mailbox: str, when: float | None) -> None:
         """Record when the service will pass over the mailbox again."""
         with self._db.write():
@@ -175,3 +180,11 @@ class Passes:
                 " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
                 [name, value],
             )
+
+    def change_meta(self, name: str, value: str) -> bool:
+        """Set a fact; False if it was that already. Of two that try at once one gets True."""
+        with self._db.write():
+            if self.meta(name) == value:
+                return False
+            self.set_meta(name, value)
+            return True

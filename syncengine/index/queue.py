@@ -108,6 +108,13 @@ class Queue:
             )
             return cursor.rowcount == 1
 
+    def doubt(self, mailbox: str, token: Token) -> None:
+        """From now on bytes of the message are under way; the claim and its lease stay."""
+        with self._db.write():
+            self._db.execute(
+                "UPDATE queue SET state = 'in-doubt' WHERE mailbox = ? AND token = ?", [mailbox, token]
+            )
+
     def settle(
         self,
         mailbox: str,

@@ -17,6 +17,7 @@ from syncengine.model import (
     Cursor,
     FlagState,
     FolderDelta,
+    Found,
     HeaderFields,
     ModSeq,
     Outcome,
@@ -49,20 +50,27 @@ class Views:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def account(self, mailbox: str, host: str, login: str, *, create: bool = True) -> AccountRow | None:
-        """The account of a mailbox, made when first seen (unless ``create`` is False)."""
-        key = [mailbox, host.lower(), login]
-        where = "SELECT * FROM accounts WHERE mailbox = ? AND host = ? AND login = ?"
-        row = self._db.execute(where, key).fetchone()
+    def find_account(self, mailbox: str, host: str, login: str) -> AccountRow | None:
+        """The account of a mailbox, None if it was never passed over."""
+        row = self._db.execute(
+            "SELECT * FROM accounts WHERE mailbox = ? AND host = ? AND login = ?",
+            [mailbox, host.lower(), login],
+        ).fetchone()
         if row is None:
-            if not create:
-                return None
-            with self._db.write():
-                self._db.execute(
-                    "INSERT OR IGNORE INTO accounts (mailbox, host, login) VALUES (?, ?, ?)", key
-                )
-            row = self._db.execute(where, key).fetchone()
+            return None
         return AccountRow(row["id"], bool(row["looked"]), row["last_success"], row["failing_since"])
+
+    def account(self, mailbox: str, host: str, login: str) -> AccountRow:
+        """The account of a mailbox, made when first seen."""
+        found = self.find_account(mailbox, host, login)
+        if found is not None:
+            return found
+        with self._db.write():
+            self._db.execute(
+                "INSERT OR IGNORE INTO accounts (mailbox, host, login) VALUES (?, ?, ?)",
+                [mailbox, host.lower(), login],
+            )
+        return self.account(mailbox, host, login)
 
     def set_looked(self, account: int) -> None:
         """Record that every folder has been read once without error."""
@@ -113,25 +121,8 @@ class Views:
                 "UPDATE folders SET uidvalidity = ?, uidnext = ?, highestmodseq = ? WHERE id = ?",
                 [cursor.uidvalidity, cursor.uidnext, cursor.highestmodseq, folder],
             )
-            found = [(f, token) for f in delta.found if (token := recognise(f.header)) is not None]
-            self._db.executemany(
-                "INSERT INTO sightings (folder, uidvalidity, uid, token, message_id, seen, deleted, modseq)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, uidvalidity, uid) DO UPDATE SET"
-                " token = excluded.token, seen = excluded.seen, deleted = excluded.deleted,"
-                " modseq = excluded.modseq, gone = '' WHERE gone != 'removed'",
-                [
-                    (
-                        folder,
-                        f.place.uidvalidity,
-                        f.place.uid,
-                        token,
-                        f.header.message_id[:200],
-                        SEEN in f.flags,
-                        DELETED in f.flags,
-                        f.modseq,
-                    )
-                    for f, token in found
-                ],
+            self._store_found(
+                folder, ((f, token) for f in delta.found if (token := recognise(f.header)) is not None)
             )
             self._flags(folder, cursor.uidvalidity, delta.flags, now)
             self._db.executemany(
@@ -139,6 +130,35 @@ class Views:
                 " WHERE folder = ? AND uidvalidity = ? AND uid = ? AND gone = ''",
                 [(folder, cursor.uidvalidity, uid) for uid in delta.vanished],
             )
+
+    def add_found(self, account: int, hits: Iterable[tuple[Token, Found]]) -> None:
+        """Store what a search found and verified; it moves no cursor."""
+        with self._db.write():
+            for token, found in hits:
+                folder = self._folder(account, found.place.folder)
+                if folder is not None:
+                    self._store_found(folder, [(found, token)])
+
+    def _store_found(self, folder: int, found: Iterable[tuple[Found, Token]]) -> None:
+        self._db.executemany(
+            "INSERT INTO sightings (folder, uidvalidity, uid, token, message_id, seen, deleted, modseq)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, uidvalidity, uid) DO UPDATE SET"
+            " token = excluded.token, seen = excluded.seen, deleted = excluded.deleted,"
+            " modseq = excluded.modseq, gone = '' WHERE gone != 'removed'",
+            [
+                (
+                    folder,
+                    f.place.uidvalidity,
+                    f.place.uid,
+                    token,
+                    f.header.message_id[:200],
+                    SEEN in f.flags,
+                    DELETED in f.flags,
+                    f.modseq,
+                )
+                for f, token in found
+            ],
+        )
 
     def _flags(self, folder: int, validity: UidValidity, flags: Iterable[FlagState], now: float) -> None:
         self._db.executemany(
@@ -238,6 +258,15 @@ class Views:
                 " VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
                 [folder, place.uidvalidity, place.uid, token, message_id, seen, seen],
             )
+
+    def was_seen(self, account: int, token: Token) -> bool:
+        """Whether the last known copy of a message was read."""
+        row = self._db.execute(
+            "SELECT max(s.seen) AS seen FROM sightings s JOIN folders f ON s.folder = f.id"
+            " WHERE f.account = ? AND s.token = ?",
+            [account, token],
+        ).fetchone()
+        return bool(row["seen"])
 
     def header_search_broken(self, host: str) -> bool:
         """Whether a server's header search was caught lying or refusing."""

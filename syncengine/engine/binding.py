@@ -1,0 +1,154 @@
+"""What a pass needs to know of one mailbox: its options turned into the values the parts take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from syncengine.engine.media import media_of
+from syncengine.engine.post import MailboxPost
+from syncengine.imap.replica import ImapAccount
+from syncengine.imap.scope import roles, voice_folder
+from syncengine.imap.settings import AccountSettings, Authentication, SearchMode, Security
+from syncengine.index import AccountRow, Index, QueueState
+from syncengine.model import Folder, HeaderFields, Kind, LocalMessage, Role, State, Token
+from syncengine.options.files import InstallationKey
+from syncengine.options.schema import Backlog, DeliveryBy, FoldersMode, Mailbox, SendMode, Settings, SyncMode
+from syncengine.replica import VoiceStore
+from syncengine.rules.guard import Limits
+from syncengine.rules.identity import recognise
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One mailbox, its options, and the store and clock that belong to it."""
+
+    settings: Settings
+    mailbox: Mailbox
+    key: InstallationKey
+    store: VoiceStore
+    clock: Callable[[], float]
+    mask: frozenset[str] = frozenset()
+    """Capabilities of servers that are not used; for tests and for servers that lie."""
+
+    @property
+    def number(self) -> str:
+        """The mailbox's number."""
+        return self.mailbox.number
+
+    @property
+    def post(self) -> MailboxPost:
+        """How its messages are written and sent."""
+        return MailboxPost(self.settings, self.mailbox, self.key.system_id, self.key.secret)
+
+    @property
+    def limits(self) -> Limits:
+        """When the brake holds."""
+        return Limits(self.mailbox.sync.max_delete_count, self.mailbox.sync.max_delete_fraction)
+
+    @property
+    def pending_timer(self) -> float:
+        """Seconds until what is pending is not expected any more; 0 = never."""
+        return self.settings.system.sync_pending_timer or 0.0
+
+    def recognise(self, header: HeaderFields) -> Token | None:
+        """Whose message a header is."""
+        post = self.post
+        return recognise(header, domain=post.domain, mailbox=self.number, own_addresses=post.own_addresses())
+
+    @property
+    def account_key(self) -> tuple[str, str]:
+        """Host and login that bases belong to; a mailbox that only sends has one of its own."""
+        if not self.mailbox.synchronises:
+            return "", ""
+        return self.mailbox.imap4.server, self.mailbox.imap4.account
+
+    def account(self, index: Index) -> AccountRow:
+        """The account's row, made when it is first passed over."""
+        return index.views.account(self.number, *self.account_key)
+
+    def known_account(self, index: Index) -> AccountRow | None:
+        """The account's row, None before its first pass."""
+        return index.views.find_account(self.number, *self.account_key)
+
+    def media_type(self, content: bytes, kind: Kind) -> str:
+        """Content type of a recording or fax; raises ``SyncError`` if it does not decode."""
+        return media_of(content, "", kind).media_type
+
+    @contextmanager
+    def connect(self, index: Index) -> Iterator[ImapAccount]:
+        """The account, connected when first used, closed at the end."""
+        imap = self.mailbox.imap4
+        secret = imap.password
+        settings = AccountSettings(
+            host=imap.server,
+            port=imap.port,
+            account=imap.account,
+            secret=secret.read if secret is not None else str,
+            security=Security(imap.security),
+            authentication=Authentication(imap.authentication),
+            search_mode=SearchMode(imap.search_mode),
+            timeout=self.mailbox.sync.command_timeout,
+            ca_file=str(imap.ca_file) if imap.ca_file else None,
+            own_addresses=self.post.own_addresses(),
+            mask=self.mask,
+        )
+        remote = ImapAccount(settings, recognise=self.recognise)
+        try:
+            yield remote
+        finally:
+            remote.close()
+
+    # Folders
+
+    def roles(self, folders: Collection[Folder]) -> Mapping[str, Role]:
+        """What each folder means, by the sync mode."""
+        return roles(
+            folders,
+            self.mailbox.sync_mode.value,
+            listed_only_subscribed=self.mailbox.sync.folders is FoldersMode.SUBSCRIBED,
+        )
+
+    def missing_voice_folder(self, folders: Collection[Folder]) -> bool:
+        """Whether the sync mode uses Voice Mail Messages and it is not there."""
+        uses = self.mailbox.sync_mode in (SyncMode.ALL_FOLDERS, SyncMode.VOICE_MAIL_FOLDER)
+        return uses and voice_folder(folders) is None
+
+    def target(self, folders: Collection[Folder]) -> str:
+        """The folder where messages are put: Voice Mail Messages, or INBOX in mode inbox."""
+        if self.mailbox.sync_mode is SyncMode.INBOX:
+            return "INBOX"
+        found = voice_folder(folders)
+        return found.name if found else "INBOX"
+
+    # Sending
+
+    def enqueue(self, index: Index, messages: Collection[LocalMessage], now: float) -> None:
+        """Enter what the queue does not know yet; what was there at first switching on by ``backlog``."""
+        first = index.passes.meta(f"integrated {self.number}") is None
+        known = {row.token for row in index.queue.rows(self.number)}
+        with index.database.write():
+            for message in messages:
+                if message.token not in known and message.content:
+                    index.queue.put(self.number, message.token, self._state(message, first=first), now)
+            if first:
+                index.passes.set_meta(f"integrated {self.number}", "yes")
+
+    def _state(self, message: LocalMessage, *, first: bool) -> QueueState:
+        backlog = self.mailbox.sync.backlog
+        if not self.sends(message.kind) or message.state is State.DELETED:
+            return QueueState.NOT_SENT
+        if first and (backlog is Backlog.NONE or (backlog is Backlog.NEW and message.state is not State.NEW)):
+            return QueueState.NOT_SENT
+        return QueueState.DUE
+
+    def sends(self, kind: Kind) -> bool:
+        """Whether the send mode takes messages of this kind."""
+        mode = self.mailbox.send_mode
+        return mode is SendMode.VOICE_AND_FAX or mode.value == kind.value
+
+    @property
+    def by_append(self) -> bool:
+        """Whether messages are put there by APPEND instead of being sent."""
+        return self.mailbox.delivery is DeliveryBy.APPEND

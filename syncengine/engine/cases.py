@@ -1,0 +1,77 @@
+"""The stored view of one mailbox put together for the rules, and what is pending in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from syncengine.index import Index, QueueState
+from syncengine.model import LocalMessage, Side, State, Token, Verb
+from syncengine.rules.compare import Memory, RemoteView, remote_view
+from syncengine.rules.plan import Action, Case, Plan
+
+_WAITING = (QueueState.DUE, QueueState.CLAIMED, QueueState.IN_DOUBT, QueueState.BLOCKED)
+
+
+def cases(index: Index, account: int, local: Iterable[LocalMessage], now: float) -> tuple[Case, ...]:
+    """Every message that the store, the account or the memory knows of, in a stable order."""
+    memories = index.pairs.memories(account)
+    sightings = index.views.sightings(account, now)
+    messages = {message.token: message for message in local}
+    mailboxes = {message.mailbox for message in messages.values()}
+    queued = {row.token for number in mailboxes for row in index.queue.rows(number) if row.state in _WAITING}
+    tokens = sorted(memories.keys() | sightings.keys() | messages.keys())
+    return tuple(
+        Case(
+            replace(memories.get(token, Memory(token)), queued=token in queued),
+            messages.get(token),
+            tuple(sightings.get(token, ())),
+        )
+        for token in tokens
+    )
+
+
+def views(of: Iterable[Case]) -> dict[Token, RemoteView]:
+    """The account's side of every message."""
+    return {case.memory.token: remote_view(case.memory, case.sightings) for case in of}
+
+
+def to_look_for(of: Iterable[Case]) -> tuple[Token, ...]:
+    """Messages whose place is not known any more and that no look has been made for since."""
+    wanted = []
+    for case in of:
+        memory = case.memory
+        if memory.base not in (State.NEW, State.HEARD) or not memory.sighted or memory.absent:
+            continue
+        if case.local is not None and not case.sightings:
+            wanted.append(memory.token)
+    return tuple(wanted)
+
+
+_WORDS: Mapping[tuple[Side, Verb], str] = {
+    (Side.REMOTE, Verb.MARK_HEARD): "mark-heard",
+    (Side.REMOTE, Verb.MARK_NEW): "mark-new",
+    (Side.REMOTE, Verb.DELETE): "delete",
+    (Side.REMOTE, Verb.RESTORE): "restore",
+    (Side.REMOTE, Verb.APPEND): "restore",
+}
+
+
+def pending(of: Iterable[Case], plan: Plan) -> dict[Token, str]:
+    """What is done on one side and not confirmed by the other: token -> the word for it."""
+    found: dict[Token, str] = {}
+    for case in of:
+        if case.memory.in_flight and case.local is not None:
+            found[case.memory.token] = "send"
+    for case in of:
+        token = case.memory.token
+        if token in plan.waiting and token not in found:
+            found[token] = "delete" if case.local and case.local.state is State.DELETED else "mark"
+    for action in plan.actions:
+        if (word := _word(action)) is not None:
+            found[action.token] = word
+    return found
+
+
+def _word(action: Action) -> str | None:
+    return _WORDS.get((action.side, action.verb)) if action.base is not None else None

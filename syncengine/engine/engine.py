@@ -1,0 +1,190 @@
+"""The public Engine: options, index and store opened once, mailboxes by number, passes on demand.
+
+Thread-safe. No signal handlers, no logging configuration, no global state; nothing runs by itself
+until it is started.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from syncengine.engine.binding import Binding
+from syncengine.engine.clock import Clock
+from syncengine.engine.events import Event, LampChanged
+from syncengine.engine.handle import Mailbox
+from syncengine.engine.runner import Runner, Wish
+from syncengine.engine.status import MailboxStatus, Picture
+from syncengine.errors import UsageError
+from syncengine.index import Index
+from syncengine.model import Report, State
+from syncengine.options.files import load
+from syncengine.options.installation import InstallationKey, installation_key
+from syncengine.options.schema import Settings
+from syncengine.options.seats import seats_off
+from syncengine.voicemail.builtin import BuiltinStore
+from syncengine.voicemail.lamp import Counts, run_lamp_command
+
+_log = logging.getLogger(__name__)
+
+Listener = Callable[[Event], None]
+
+
+class Engine:
+    """Keeps the mailboxes of one installation in step with their accounts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        key: InstallationKey,
+        *,
+        clock: Callable[[], float] = time.time,
+        mask: frozenset[str] = frozenset(),
+    ) -> None:
+        self._settings = settings
+        self._key = key
+        self._clock = Clock(clock)
+        self._mask = mask
+        self._listeners: list[Listener] = []
+        self._guard = threading.Lock()
+        self.state_dir = settings.system.state_dir
+        self.index = Index.open(self.state_dir)
+        self.store = BuiltinStore(
+            self.state_dir / "voice", self.index.messages, self.index.passes, self._clock
+        )
+        self.store.prepare()
+        self._runner = Runner(self.index, self.state_dir, self._emit)
+
+    @classmethod
+    def open(cls, source: Path | str | Settings, *, clock: Callable[[], float] = time.time) -> Engine:
+        """Open an engine by its configuration file or by options already read.
+
+        Raises ``OptionsError`` for options that do not hold, ``EngineError`` for an index that cannot
+        be used. Close it, or use it in a ``with`` statement.
+        """
+        settings = source if isinstance(source, Settings) else load(Path(source))
+        return cls(settings, installation_key(settings), clock=clock)
+
+    @property
+    def settings(self) -> Settings:
+        """The options in force."""
+        return self._settings
+
+    def numbers(self) -> tuple[str, ...]:
+        """The mailboxes' numbers, in the order of the options."""
+        return tuple(self._settings.mailboxes)
+
+    def mailbox(self, number: str) -> Mailbox:
+        """A mailbox by its number; raises ``UsageError`` if there is none."""
+        return Mailbox(self, self.binding(number))
+
+    def binding(self, number: str) -> Binding:
+        """What belongs to one mailbox; raises ``UsageError`` if there is none."""
+        mailbox = self._settings.mailboxes.get(number)
+        if mailbox is None:
+            raise UsageError(f"mailbox {number}: there is none; syncengine mailbox list shows them all")
+        return Binding(self._settings, mailbox, self._key, self.store, self._clock, self._mask)
+
+    def resync(
+        self,
+        number: str,
+        *,
+        full: bool = False,
+        dry_run: bool = False,
+        accept_deletes: bool = False,
+    ) -> Report:
+        """Pass over one mailbox now. Failures are in the report; raises ``Busy`` if it is held elsewhere."""
+        binding = self.binding(number)
+        if (reason := self.off(number)) is not None:
+            _log.info("mailbox %s: off: %s", number, reason)
+            return Report(number, ok=True, dry_run=dry_run)
+        self._mind_the_clock()
+        report = self._runner.run(binding, Wish(full, dry_run, accept_deletes))
+        if not dry_run:
+            self.lamp(number)
+        return report
+
+    def off(self, number: str) -> str | None:
+        """Why a mailbox is not kept in step, None if it is."""
+        if not self._settings.system.email_integration:
+            return "email_integration is false for the system"
+        mailbox = self._settings.mailboxes[number]
+        if not mailbox.email_integration:
+            return "email_integration is false"
+        return seats_off(self._settings).get(number)
+
+    def status(self, number: str) -> MailboxStatus:
+        """What is going on in a mailbox, without a connection."""
+        return self.picture(number).status(self.off(number))
+
+    def picture(self, number: str) -> Picture:
+        """The stored view of one mailbox."""
+        binding = self.binding(number)
+        return Picture.read(self.index, binding, binding.known_account(self.index))
+
+    # Events and the lamp
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` for every event, in the thread where it happens; returns how to end that."""
+        with self._guard:
+            self._listeners.append(listener)
+
+        def end() -> None:
+            with self._guard:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return end
+
+    def _emit(self, event: Event) -> None:
+        with self._guard:
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            try:
+                listener(event)
+            except Exception:
+                _log.exception("a listener failed on %s", type(event).__name__)
+
+    def lamp(self, number: str) -> None:
+        """Say and switch the lamp if the counts changed; once per change, whichever process sees it."""
+        binding = self.binding(number)
+        messages = self.store.listing(number).messages
+        new = [m for m in messages if m.state is State.NEW]
+        counts = Counts(
+            len(new), sum(1 for m in messages if m.state is State.HEARD), sum(m.urgent for m in new)
+        )
+        if not self.index.passes.change_meta(f"lamp {number}", str(counts)):
+            return
+        self._emit(LampChanged(number, counts.new, counts.heard, counts.urgent))
+        if binding.mailbox.lamp_command:
+            run_lamp_command(
+                binding.mailbox.lamp_command,
+                context=binding.mailbox.context,
+                mailbox=number,
+                counts=counts,
+            )
+
+    def _mind_the_clock(self) -> None:
+        jump = self._clock.jumped(self.index.passes.latest_pass())
+        if jump:
+            _log.warning("the clock jumped by %.0f s; deadlines move with it", jump)
+            self.index.pairs.shift_all_deadlines(jump)
+
+    def close(self) -> None:
+        """Close the index."""
+        self.index.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,156 @@
+"""One mailbox as the voice-mail server uses it: take in, mark, delete, restore, list.
+
+None of this needs the account or the pass lock: it is durable when it returns, and the next pass
+carries it over.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from syncengine.engine.binding import Binding
+from syncengine.engine.media import media_of
+from syncengine.engine.status import Message
+from syncengine.errors import UsageError
+from syncengine.index import QueueState
+from syncengine.model import Kind, LocalMessage, State, Token, token_of
+from syncengine.voicemail.builtin import Incoming
+
+if TYPE_CHECKING:
+    from syncengine.engine.engine import Engine
+
+
+class Mailbox:
+    """A subscriber's voice mailbox."""
+
+    def __init__(self, engine: Engine, binding: Binding) -> None:
+        self._engine = engine
+        self._binding = binding
+
+    @property
+    def number(self) -> str:
+        """The mailbox's number."""
+        return self._binding.number
+
+    def deliver(
+        self,
+        content: Path | str | bytes,
+        *,
+        kind: Kind | str = Kind.VOICE,
+        caller_number: str = "",
+        caller_name: str = "",
+        urgent: bool = False,
+        private: bool = False,
+        received: datetime | None = None,
+    ) -> Message:
+        """Take in a voice or fax message; it is on disk, and queued for the account, when this returns.
+
+        ``received`` is when the call came (default now; without a zone it is local time). Raises
+        ``UsageError`` for what is no sound or fax, ``EngineError`` when it cannot be stored.
+        """
+        kind = Kind(kind)
+        if kind is Kind.EMAIL:
+            raise UsageError("an e-mail cannot be delivered here; voice or fax")
+        data, name = _content(content)
+        media = media_of(data, name, kind)
+        incoming = Incoming(
+            mailbox=self.number,
+            kind=kind,
+            media_type=media.media_type,
+            received=(received or datetime.now(UTC)).astimezone(
+                None if received is None else received.tzinfo
+            ),
+            caller_number=caller_number,
+            caller_name=caller_name,
+            duration=media.duration,
+            pages=media.pages,
+            urgent=urgent,
+            private=private,
+        )
+        message = self._engine.store.take_in(incoming, data)
+        if self._engine.off(self.number) is None or self._binding.mailbox.email_integration:
+            state = QueueState.DUE if self._binding.sends(kind) else QueueState.NOT_SENT
+            self._engine.index.queue.put(self.number, message.token, state, self._binding.clock())
+        self._changed()
+        return self.message(message.ref)
+
+    def messages(self) -> tuple[Message, ...]:
+        """The subscriber's messages, the oldest first; deleted ones while they can be restored."""
+        return self._engine.picture(self.number).messages()
+
+    def message(self, message_id: str) -> Message:
+        """One message by its id; raises ``UsageError`` if there is none."""
+        for message in self.messages():
+            if message.id == message_id:
+                return message
+        raise self._unknown(message_id)
+
+    def mark_heard(self, message_id: str) -> None:
+        """Mark a message heard at the phone."""
+        self._change(message_id, State.HEARD)
+
+    def mark_new(self, message_id: str) -> None:
+        """Mark a message new at the phone."""
+        self._change(message_id, State.NEW)
+
+    def delete(self, message_id: str) -> None:
+        """Delete a message at the phone; it can be restored within the undo window."""
+        self._change(message_id, State.DELETED)
+
+    def restore(self, message_id: str) -> None:
+        """Bring a deleted message back as it was; raises ``UsageError`` if it is not deleted."""
+        message = self._local(message_id)
+        if message.state is not State.DELETED:
+            raise UsageError(f"message {message_id}: it is not deleted")
+        self._set(message, self._engine.store.restored_state(message))
+
+    def content(self, message_id: str) -> Path:
+        """Path of a message's recording."""
+        return self._engine.store.content(self._local(message_id))
+
+    def _change(self, message_id: str, wanted: State) -> None:
+        message = self._local(message_id)
+        if message.state is wanted:
+            return
+        if message.state is State.DELETED:
+            raise UsageError(f"message {message_id}: it is deleted; restore it first")
+        self._set(message, wanted)
+
+    def _set(self, message: LocalMessage, wanted: State) -> None:
+        while not self._engine.store.change(message, wanted):
+            current = self._local(message.ref)
+            if current.state is wanted:
+                break
+            if State.DELETED in (current.state, message.state):
+                raise UsageError(f"message {message.ref}: it was changed meanwhile; look again")
+            message = current
+        self._changed()
+
+    def _local(self, message_id: str) -> LocalMessage:
+        token: Token = token_of(message_id)
+        for message in self._engine.store.listing(self.number).messages:
+            if message.token == token and message.content:
+                return message
+        raise self._unknown(message_id)
+
+    def _unknown(self, message_id: str) -> UsageError:
+        return UsageError(
+            f"message {message_id[:40]}: there is none in mailbox {self.number};"
+            f" syncengine messages {self.number} shows them"
+        )
+
+    def _changed(self) -> None:
+        self._engine.index.passes.mark_dirty(self.number, self._binding.clock())
+        self._engine.lamp(self.number)
+
+
+def _content(content: Path | str | bytes) -> tuple[bytes, str]:
+    if isinstance(content, bytes):
+        return content, ""
+    path = Path(content)
+    try:
+        return path.read_bytes(), path.name
+    except OSError as error:
+        raise UsageError(f"{path}: it cannot be read: {error.strerror}") from None

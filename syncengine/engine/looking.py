@@ -1,0 +1,80 @@
+"""The sound look of a pass: for what disappeared, what is overdue, and what is about to be given up.
+
+A content is given up only after a look in the same pass; what is live then is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from syncengine.engine.binding import Binding
+from syncengine.engine.cases import cases, to_look_for, views
+from syncengine.engine.events import Event, Unconfirmed
+from syncengine.engine.observe import Observer
+from syncengine.index import Index, QueueState
+from syncengine.model import LocalListing, LocalMessage, State, Token, id_of
+from syncengine.rules.compare import RemoteView, Where
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Decides whether a pass has to look, and draws the conclusions of a sound look."""
+
+    binding: Binding
+    index: Index
+    account: int
+    observer: Observer
+    emit: Callable[[Event], None]
+
+    def look(self, listing: LocalListing, *, full: bool) -> None:
+        """Look where there is a reason to; nothing is concluded from a look that was not sound."""
+        of = cases(self.index, self.account, listing.messages, self.binding.clock())
+        missing = set(to_look_for(of)) | {h.token for h in self.index.passes.held(self.account)}
+        overdue = self._overdue()
+        if full:
+            overdue |= {case.memory.token for case in of if case.memory.in_flight}
+        due = self._to_purge(listing)
+        wanted = missing | overdue | {message.token for message in due}
+        if not wanted or not self.observer.look(wanted):
+            return
+        found = self._views(listing)
+        nowhere = {token for token, view in found.items() if view.where is Where.NOWHERE}
+        self.index.pairs.set_absent(self.account, nowhere & missing)
+        self._expire(overdue & self._overdue())
+        for message in due:
+            if not found[message.token].copies:
+                self.binding.store.purge(message)
+
+    def _views(self, listing: LocalListing) -> dict[Token, RemoteView]:
+        return views(cases(self.index, self.account, listing.messages, self.binding.clock()))
+
+    def _overdue(self) -> set[Token]:
+        now = self.binding.clock()
+        return {
+            p.token
+            for p in self.index.pairs.pending(self.account)
+            if p.deadline is not None and now >= p.deadline
+        }
+
+    def _expire(self, tokens: set[Token]) -> None:
+        """The deadline passed and a complete look after it is over: said once, never dropped."""
+        for pending in self.index.pairs.pending(self.account):
+            if pending.token in tokens and not pending.expired:
+                self.emit(Unconfirmed(self.binding.number, id_of(pending.token), pending.what))
+        self.index.pairs.expire(self.account, tokens)
+        for token in tokens:
+            self.index.queue.move(
+                self.binding.number, [QueueState.IN_DOUBT], QueueState.DUE, self.binding.clock(), token
+            )
+
+    def _to_purge(self, listing: LocalListing) -> list[LocalMessage]:
+        now = self.binding.clock()
+        return [
+            m
+            for m in listing.messages
+            if m.state is State.DELETED
+            and m.content
+            and m.deleted_at is not None
+            and now - m.deleted_at.timestamp() >= self.binding.mailbox.sync.undo_window
+        ]

@@ -1,0 +1,277 @@
+"""One pass over one mailbox: recover, observe, compare, plan, guard, apply, record.
+
+Order is everything here. What a side showed is stored before anything is concluded from it; an
+intent is stored before its effect begins; the base moves after the effect was confirmed. A pass that
+dies at any line leaves a state from which the next one finds the same world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from syncengine.engine.adopt import Adopter
+from syncengine.engine.apply import Applier, planned
+from syncengine.engine.binding import Binding
+from syncengine.engine.cases import cases, pending
+from syncengine.engine.events import (
+    DeliveryFailed,
+    Event,
+    Held,
+    MessageDeleted,
+    MessageHeard,
+    MessageNew,
+    MessageRestored,
+)
+from syncengine.engine.filing import Filing
+from syncengine.engine.handover import Handover
+from syncengine.engine.looking import Looking
+from syncengine.engine.observe import Observer
+from syncengine.engine.result import Result
+from syncengine.errors import MailboxError, StoreUnproven
+from syncengine.index import AccountRow, Index, QueueState
+from syncengine.model import LocalListing, ReportedAction, Side, State, Verb, id_of
+from syncengine.options.schema import DeliveryBy
+from syncengine.replica import Account
+from syncengine.rules.guard import Guarded, guard
+from syncengine.rules.plan import Action, Case, plan
+
+_DAY = 24 * 3600.0
+_TOMBSTONE_SECONDS = 30 * _DAY
+
+
+class MailboxPass:
+    """A pass over one mailbox whose account is kept in step over IMAP4."""
+
+    def __init__(
+        self,
+        binding: Binding,
+        index: Index,
+        remote: Account,
+        account: AccountRow,
+        *,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._binding = binding
+        self._index = index
+        self._remote = remote
+        self._account = account
+        self._emit = emit
+        self._clock = binding.clock
+        self._result = Result()
+        self._observer = Observer(index, account.id, remote, binding.roles, binding.recognise, binding.clock)
+        self._looking = Looking(binding, index, account.id, self._observer, emit)
+        self._filing = Filing(binding, index, account.id, remote, self._observer, self._result)
+
+    def run(self, *, full: bool = False, accept_deletes: bool = False) -> Result:
+        """Make the whole pass; raises ``MailboxError`` when it cannot go on."""
+        if accept_deletes:
+            self._index.passes.allow_held(self._account.id)
+        listing = self._local()
+        self._observe(whole=full)
+        self._recover()
+        self._enqueue(listing)
+        self._filing.create_folder()
+        self._filing.file_arrivals()
+        self._looking.look(listing, full=full)
+        guarded = self._guarded(self._cases(listing))
+        self._record_without_effect(guarded)
+        self._apply(guarded.plan.actions)
+        self._hand_over()
+        self._keep_books()
+        return self._result
+
+    def preview(self, *, full: bool = False) -> Result:
+        """What :meth:`run` would do, on an index that is thrown away: nothing is written anywhere."""
+        listing = self._local()
+        self._observe(whole=full)
+        self._enqueue(listing)
+        guarded = self._guarded(self._cases(listing))
+        self._result.actions.extend(planned(guarded.plan.actions))
+        self._result.held = len(guarded.held)
+        if self._filing.lacks_folder:
+            self._result.actions.insert(0, ReportedAction(Side.REMOTE, Verb.CREATE_FOLDER, None))
+        verb = Verb.APPEND if self._binding.mailbox.delivery is DeliveryBy.APPEND else Verb.SEND
+        self._result.actions.extend(
+            ReportedAction(Side.REMOTE, verb, id_of(row.token))
+            for row in self._index.queue.rows(self._binding.number)
+            if row.state is QueueState.DUE and row.next_try <= self._clock()
+        )
+        self._result.problems.extend(self._observer.problems)
+        return self._result
+
+    # Observing
+
+    def _local(self) -> LocalListing:
+        listing = self._binding.store.listing(self._binding.number)
+        if not listing.proven:
+            raise StoreUnproven(
+                f"mailbox {self._binding.number}: the voice-mail store cannot prove that it is the one the"
+                " index belongs to; is it mounted? Nothing is done until it is back"
+            )
+        return listing
+
+    def _observe(self, *, whole: bool) -> None:
+        self._observer.list_folders()
+        self._observer.observe(whole=whole or not self._account.looked)
+        if self._observer.complete and not self._account.looked:
+            self._index.views.set_looked(self._account.id)
+        elif not self._observer.complete and not self._account.looked:
+            raise MailboxError(
+                f"mailbox {self._binding.number}: the first complete look failed"
+                f" ({self._observer.problems[0].what}); nothing is sent before one succeeds"
+            )
+
+    # Recovering
+
+    def _recover(self) -> None:
+        """Settle what a crash left open. Whatever else was begun shows in what was just observed."""
+        now = self._clock()
+        memories = self._index.pairs.memories(self._account.id)
+        with self._index.database.write():
+            self._index.queue.move(self._binding.number, [QueueState.CLAIMED], QueueState.DUE, now)
+            for intent in self._index.pairs.open_intents(self._account.id):
+                memory = memories.get(intent.token)
+                if intent.verb is not Verb.APPEND or (memory is not None and memory.sighted):
+                    outcome = "found"
+                elif self._observer.complete:
+                    before = intent.detail.get("before")
+                    base = State(before) if before else None
+                    self._index.pairs.taken_back(self._account.id, intent.token, base)
+                    self._index.queue.move(
+                        self._binding.number, [QueueState.IN_DOUBT], QueueState.DUE, now, intent.token
+                    )
+                    outcome = "not there"
+                else:
+                    continue
+                self._index.pairs.close_intents([intent.id], outcome, now)
+            for row in self._index.queue.rows(self._binding.number):
+                memory = memories.get(row.token)
+                if row.state is QueueState.IN_DOUBT and memory is not None and memory.sighted:
+                    self._index.queue.settle(self._binding.number, row.token, QueueState.SENT)
+
+    def _enqueue(self, listing: LocalListing) -> None:
+        self._binding.enqueue(self._index, listing.messages, self._clock())
+
+    # Planning
+
+    def _cases(self, listing: LocalListing) -> tuple[Case, ...]:
+        return cases(self._index, self._account.id, listing.messages, self._clock())
+
+    def _guarded(self, of: tuple[Case, ...]) -> Guarded:
+        sync = self._binding.mailbox.sync
+        now = self._clock()
+        allowed = self._index.passes.allowed(self._account.id)
+        if sync.brake_release is not None:
+            allowed |= {
+                h.token
+                for h in self._index.passes.held(self._account.id)
+                if now - h.since >= sync.brake_release
+            }
+        return guard(
+            plan(of),
+            live=sum(1 for c in of if c.local is not None and c.local.state is not State.DELETED),
+            recent=self._index.passes.recent_inferred(self._account.id, now - _DAY),
+            limits=self._binding.limits,
+            allowed=allowed,
+        )
+
+    def _record_without_effect(self, guarded: Guarded) -> None:
+        now = self._clock()
+        with self._index.database.write():
+            for settled in guarded.plan.settled:
+                self._index.pairs.settle(self._account.id, settled.token, settled.base, now, by_phone=True)
+            for token in guarded.plan.cancelled:
+                self._index.queue.move(
+                    self._binding.number,
+                    [QueueState.DUE, QueueState.BLOCKED],
+                    QueueState.CANCELLED,
+                    now,
+                    token,
+                )
+            self._index.passes.set_held(self._account.id, (a.token for a in guarded.held), now)
+        self._result.held = len(guarded.held)
+        if guarded.held:
+            self._emit(Held(self._binding.number, len(guarded.held)))
+
+    # Acting
+
+    def _apply(self, actions: tuple[Action, ...]) -> None:
+        if not actions:
+            return
+        applier = Applier(
+            self._index,
+            self._account.id,
+            self._remote,
+            self._binding.store,
+            Adopter(
+                self._index,
+                self._account.id,
+                self._remote,
+                self._binding.store,
+                self._binding.number,
+                self._binding.key.secret,
+                self._binding.key.system_id,
+                self._binding.media_type,
+            ),
+            self._filing.trash if any(_removes(a) for a in actions) else None,
+            self._filing.home,
+            self._binding.number,
+            self._clock,
+            self._applied,
+        )
+        try:
+            applier.apply(actions)
+        finally:
+            self._result.actions.extend(applier.done)
+            self._result.problems.extend(applier.problems)
+
+    def _applied(self, action: Action) -> None:
+        """Tell the listeners what the account's side has done to a message at the phone."""
+        if action.side is not Side.LOCAL:
+            return
+        kind = {
+            Verb.MARK_HEARD: MessageHeard,
+            Verb.MARK_NEW: MessageNew,
+            Verb.DELETE: MessageDeleted,
+            Verb.RESTORE: MessageRestored,
+            Verb.ADOPT: MessageNew,
+        }[action.verb]
+        self._emit(kind(self._binding.number, id_of(action.token)))
+
+    def _hand_over(self) -> None:
+        listing = self._local()
+        handover = Handover(
+            self._index,
+            self._account.id,
+            self._binding.number,
+            self._binding.store,
+            self._binding.post,
+            self._clock,
+            self._binding.mailbox.sync.delivery_expiry,
+            self._remote,
+            self._binding.target(self._observer.folders.values()),
+            self._binding.mailbox.delivery is DeliveryBy.APPEND,
+        )
+        try:
+            handover.run({m.token: m for m in listing.messages})
+        finally:
+            self._result.actions.extend(handover.done)
+            self._result.problems.extend(handover.problems)
+            for token, reason in handover.undeliverable:
+                self._emit(DeliveryFailed(self._binding.number, id_of(token), reason))
+
+    # Keeping the books
+
+    def _keep_books(self) -> None:
+        """What is pending now, computed from the stored view alone; then what has grown old."""
+        now = self._clock()
+        of = self._cases(self._local())
+        timer = self._binding.pending_timer
+        with self._index.database.write():
+            self._index.pairs.set_pending(self._account.id, pending(of, plan(of)), now, timer)
+            self._index.pairs.prune(self._account.id, now - _TOMBSTONE_SECONDS)
+        self._result.problems.extend(self._observer.problems)
+
+
+def _removes(action: Action) -> bool:
+    return action.side is Side.REMOTE and action.verb is Verb.DELETE

@@ -1,0 +1,155 @@
+"""How one mailbox's messages are written as mail and sent: options, sound and fax brought together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from syncengine.delivery.account import Authentication, Security, SmtpSettings
+from syncengine.delivery.addresses import complete_address, ehlo_name, mail_from
+from syncengine.delivery.compose import Attachment, Envelope, Notice, compose
+from syncengine.delivery.smtp import Attempt, attempt
+from syncengine.errors import SyncError
+from syncengine.index import Queued
+from syncengine.model import Kind, LocalMessage
+from syncengine.options.schema import Mailbox, Settings
+from syncengine.replica import VoiceStore
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxPost:
+    """Writes and sends one mailbox's messages."""
+
+    settings: Settings
+    mailbox: Mailbox
+    system_id: str
+    secret: bytes
+
+    @property
+    def domain(self) -> str:
+        """Domain of Message-IDs."""
+        return self.settings.system.domain or ehlo_name("", "")
+
+    @property
+    def synced_address(self) -> str:
+        """Where the subscriber's mail goes; an e-mail name without @ is completed."""
+        domain = self.mailbox.smtp.domain or self.domain
+        return complete_address(self.mailbox.email_name, domain)
+
+    @property
+    def sender(self) -> str:
+        """MAIL FROM and From: the account, or the e-mail name where the account is no address."""
+        domain = self.mailbox.smtp.domain or self.domain
+        return mail_from(self.mailbox.smtp.account, self.mailbox.email_name, domain)
+
+    def own_addresses(self) -> frozenset[str]:
+        """Addresses our messages come from, in lower case."""
+        return frozenset({self.sender.lower()})
+
+    def write(self, message: LocalMessage, store: VoiceStore, resend: int, *, sound: bool = True) -> bytes:
+        """Write the mail of a message; without ``sound`` the notice that it was too large."""
+        return compose(message, self._content(message, store, sound=sound), self._envelope(message, resend))
+
+    def send(
+        self,
+        message: LocalMessage,
+        store: VoiceStore,
+        queued: Queued,
+        *,
+        on_data: Callable[[], None],
+        on_progress: Callable[[], None],
+    ) -> Attempt:
+        """One SMTP attempt to the recipients that are not decided yet."""
+        recipients = [
+            address
+            for address in (self.synced_address, *self.mailbox.copies)
+            if address not in queued.recipients
+        ]
+        return attempt(
+            self.write(message, store, queued.resend),
+            lambda: self.write(message, store, queued.resend, sound=False),
+            recipients,
+            self._smtp(),
+            token=message.token,
+            on_data=on_data,
+            on_progress=on_progress,
+        )
+
+    def _smtp(self) -> SmtpSettings:
+        smtp = self.mailbox.smtp
+        return SmtpSettings(
+            server=smtp.server,
+            port=smtp.port,
+            mail_from=self.sender,
+            helo_name=ehlo_name(smtp.domain, self.settings.system.domain),
+            security=Security(smtp.security),
+            authentication=Authentication(smtp.authentication),
+            account=smtp.account,
+            password=smtp.password.read() if smtp.password else "",
+            ca_file=smtp.ca_file,
+            allow_plaintext=self.settings.system.allow_plaintext,
+            timeout=self.mailbox.sync.command_timeout,
+        )
+
+    def _envelope(self, message: LocalMessage, resend: int) -> Envelope:
+        return Envelope(
+            sender=self.sender,
+            recipient=self.synced_address,
+            domain=self.domain,
+            system_id=self.system_id,
+            secret=self.secret,
+            zone=_zone(self.mailbox.timezone),
+            reply_to=self._reply_to(message.caller_number),
+            copy=resend,
+        )
+
+    def _reply_to(self, caller: str) -> str:
+        """The caller's own address, only where the caller's number is a mailbox with an e-mail name."""
+        mailboxes: Mapping[str, Mailbox] = self.settings.mailboxes
+        found = mailboxes.get(caller)
+        if found is None or not found.email_name:
+            return ""
+        return complete_address(found.email_name, found.smtp.domain or self.domain)
+
+    def _content(
+        self, message: LocalMessage, store: VoiceStore, *, sound: bool
+    ) -> tuple[Attachment, ...] | Notice:
+        if not sound:
+            return Notice.TOO_LARGE
+        if not self.settings.system.send_as_attachment:
+            return Notice.SWITCHED_OFF
+        try:
+            path = store.content(message)
+            if message.kind is Kind.FAX:
+                return _fax(path)
+            return (_sound(path, self.mailbox.attach_format),)
+        except (OSError, SyncError):
+            return Notice.UNREADABLE
+
+
+def _sound(path: Path, attach_format: str) -> Attachment:
+    from syncengine.voicemail.audio import convert  # noqa: PLC0415 - only when a message is sent
+
+    converted = convert(path.read_bytes(), path.name, attach_format)
+    return Attachment(converted.data, converted.extension, converted.media_type)
+
+
+def _fax(path: Path) -> tuple[Attachment, ...]:
+    from syncengine.voicemail.fax import prepare_fax  # noqa: PLC0415 - only when a fax is sent
+
+    fax = prepare_fax(path.read_bytes())
+    forms = (
+        (fax.tiff, "tif", "image/tiff; application=faxbw"),
+        (fax.pdf, "pdf", "application/pdf"),
+    )
+    return tuple(Attachment(data, extension, kind) for data, extension, kind in forms if data is not None)
+
+
+def _zone(name: str) -> tzinfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError):
+        return None

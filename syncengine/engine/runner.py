@@ -1,0 +1,151 @@
+"""Running one pass as its user asks for it: the lock, the account, the report, errors on their rung."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from syncengine.engine.binding import Binding
+from syncengine.engine.events import DeliveryFailed, Event
+from syncengine.engine.handover import Handover
+from syncengine.engine.lock import mailbox_lock
+from syncengine.engine.mailboxpass import MailboxPass
+from syncengine.engine.result import Result
+from syncengine.errors import Busy, EngineError, MailboxError, StoreUnproven, SyncError
+from syncengine.index import Index, QueueState
+from syncengine.model import Problem, Report, Traffic, id_of
+
+_log = logging.getLogger(__name__)
+
+_MOST_RUNS = 5
+"""How often a holder runs again for those who left a dirty mark, before it lets others in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked of a pass."""
+
+    full: bool = False
+    """Read every folder from the start."""
+    dry_run: bool = False
+    accept_deletes: bool = False
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs passes over mailboxes of one index."""
+
+    index: Index
+    state_dir: Path
+    emit: Callable[[Event], None]
+
+    def run(self, binding: Binding, wish: Wish) -> Report:
+        """Pass over one mailbox; failures of the mailbox are in the report, never raised.
+
+        Raises ``Busy`` where another process holds the mailbox; the dirty mark is left for it.
+        """
+        if wish.dry_run:
+            return self._reported(binding, wish, self._preview)
+        try:
+            with mailbox_lock(self.state_dir, binding.number):
+                return self._until_clean(binding, wish)
+        except Busy:
+            self.index.passes.mark_dirty(binding.number, binding.clock())
+            raise
+
+    def _until_clean(self, binding: Binding, wish: Wish) -> Report:
+        for _ in range(_MOST_RUNS):
+            self.index.passes.take_dirty(binding.number)
+            report = self._reported(binding, wish, self._pass)
+            self.index.passes.record(binding.number, binding.clock(), _first(report))
+            if not report.ok or binding.number not in self.index.passes.dirty():
+                break
+        return report
+
+    def _reported(
+        self, binding: Binding, wish: Wish, work: Callable[[Binding, Wish], tuple[Result, Traffic]]
+    ) -> Report:
+        started = time.monotonic()
+        try:
+            result, traffic = work(binding, wish)
+        except (EngineError, StoreUnproven, MailboxError, SyncError) as error:
+            result, traffic = Result(problems=[Problem(f"mailbox {binding.number}", str(error))]), Traffic()
+        except sqlite3.Error as error:
+            where = self.index.database.path
+            result = Result(problems=[Problem(str(where), f"the index cannot be used: {error}")])
+            traffic = Traffic()
+        for problem in result.problems:
+            _log.warning("mailbox %s: %s: %s", binding.number, problem.where, problem.what)
+        return Report(
+            mailbox=binding.number,
+            ok=not result.problems,
+            held=result.held > 0,
+            dry_run=wish.dry_run,
+            actions=tuple(result.actions),
+            errors=tuple(result.problems),
+            traffic=traffic,
+            seconds=time.monotonic() - started,
+        )
+
+    def _pass(self, binding: Binding, wish: Wish) -> tuple[Result, Traffic]:
+        if not binding.mailbox.synchronises:
+            return self._send_only(binding), Traffic()
+        account = binding.account(self.index)
+        try:
+            with binding.connect(self.index) as remote:
+                one = MailboxPass(binding, self.index, remote, account, emit=self.emit)
+                result = one.run(full=wish.full, accept_deletes=wish.accept_deletes)
+        except SyncError:
+            self.index.passes.account_outcome(account.id, binding.clock(), ok=False)
+            raise
+        failing = self.index.passes.account_outcome(account.id, binding.clock(), ok=True)
+        if failing:
+            self.index.pairs.shift_deadlines(account.id, failing)
+        return result, remote.traffic
+
+    def _preview(self, binding: Binding, wish: Wish) -> tuple[Result, Traffic]:
+        """What a pass would do, over a copy of the index in memory."""
+        copy = Index(self.index.database.copy())
+        try:
+            if not binding.mailbox.synchronises:
+                return Result(), Traffic()
+            with binding.connect(copy) as remote:
+                one = MailboxPass(binding, copy, remote, binding.account(copy), emit=lambda _: None)
+                result = one.preview(full=wish.full)
+            return result, remote.traffic
+        finally:
+            copy.close()
+
+    def _send_only(self, binding: Binding) -> Result:
+        """Sync mode none, or POP3: nothing can be looked up, ``sent`` is the final state."""
+        result = Result()
+        account = binding.account(self.index)
+        listing = binding.store.listing(binding.number)
+        if not listing.proven:
+            raise StoreUnproven(f"mailbox {binding.number}: the voice-mail store cannot prove itself")
+        now = binding.clock()
+        binding.enqueue(self.index, listing.messages, now)
+        self.index.queue.move(binding.number, [QueueState.CLAIMED], QueueState.DUE, now)
+        handover = Handover(
+            self.index,
+            account.id,
+            binding.number,
+            binding.store,
+            binding.post,
+            binding.clock,
+            binding.mailbox.sync.delivery_expiry,
+        )
+        handover.run({m.token: m for m in listing.messages})
+        result.actions.extend(handover.done)
+        result.problems.extend(handover.problems)
+        for token, reason in handover.undeliverable:
+            self.emit(DeliveryFailed(binding.number, id_of(token), reason))
+        return result
+
+
+def _first(report: Report) -> str | None:
+    return f"{report.errors[0].where}: {report.errors[0].what}" if report.errors else None

@@ -1,0 +1,228 @@
+"""What is going on in a mailbox, from the stored view alone: no connection, no effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from syncengine.engine.binding import Binding
+from syncengine.engine.cases import cases, pending, views
+from syncengine.index import AccountRow, Index, Queued, QueueState
+from syncengine.model import Delivery, Kind, LocalMessage, State, Token, id_of
+from syncengine.rules.compare import RemoteView, Where
+from syncengine.rules.plan import Case, plan
+
+
+class MailboxState(StrEnum):
+    """One word for a mailbox; the first that holds, in this order."""
+
+    OFF = "off"
+    FAILING = "failing"
+    HELD = "held"
+    PENDING = "pending"
+    IN_STEP = "in-step"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingItem:
+    """Something done on one side and not yet confirmed by the other."""
+
+    message: str
+    what: str
+    since: datetime
+    deadline: datetime | None
+    unconfirmed: bool = False
+    """The deadline passed; it is still looked for at each rare pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStatus:
+    """The object of ``status --json``, and what people ask next."""
+
+    mailbox: str
+    state: MailboxState
+    new: int
+    heard: int
+    pending: tuple[PendingItem, ...]
+    last_pass: datetime | None
+    last_error: str | None
+    next_try: datetime | None
+    held: int = 0
+    reason: str | None = None
+    """Why it is off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as the subscriber has it; the object of ``messages --json``."""
+
+    id: str
+    mailbox: str
+    kind: Kind
+    heard: bool
+    deleted: bool
+    delivery: Delivery
+    sender: str
+    subject: str
+    received: datetime
+    duration: float | None
+    pages: int | None
+    urgent: bool
+    folder: str | None
+    pending: bool
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The stored view of one mailbox, read once for status and messages."""
+
+    index: Index
+    binding: Binding
+    account: AccountRow | None
+    local: tuple[LocalMessage, ...]
+    of: tuple[Case, ...]
+    pending: Mapping[Token, str]
+    queue: Mapping[Token, Queued]
+
+    @classmethod
+    def read(cls, index: Index, binding: Binding, account: AccountRow | None) -> Picture:
+        """Read the stored view of a mailbox."""
+        local = binding.store.listing(binding.number).messages
+        of = cases(index, account.id, local, binding.clock()) if account else ()
+        queue = {row.token: row for row in index.queue.rows(binding.number)}
+        open_things = pending(of, plan(of)) if binding.mailbox.synchronises else {}
+        return cls(index, binding, account, local, of, open_things, queue)
+
+    def messages(self) -> tuple[Message, ...]:
+        """The subscriber's messages, the oldest first."""
+        shown = views(self.of)
+        details = self.index.pairs.details(self.account.id) if self.account else {}
+        found = []
+        for message in self.local:
+            if message.content:
+                row = details.get(message.token)
+                view = shown.get(message.token)
+                queued = self.queue.get(message.token)
+                error = (row["error"] if row else None) or _reply(queued)
+                found.append(self._message(message, view, queued, error=error))
+        return tuple(found)
+
+    def _message(
+        self, message: LocalMessage, view: RemoteView | None, queued: Queued | None, *, error: str | None
+    ) -> Message:
+        expired = self._expired()
+        return Message(
+            id=id_of(message.token),
+            mailbox=message.mailbox,
+            kind=message.kind,
+            heard=self._heard(message),
+            deleted=message.state is State.DELETED,
+            delivery=_delivery(view, queued, unconfirmed=message.token in expired),
+            sender=message.caller_name or message.caller_number or "unknown",
+            subject=_subject(message),
+            received=message.received,
+            duration=message.duration,
+            pages=message.pages,
+            urgent=message.urgent,
+            folder=view.folder if view else None,
+            pending=message.token in self.pending or (queued is not None and queued.state in _OPEN),
+            error=error,
+        )
+
+    def _heard(self, message: LocalMessage) -> bool:
+        if message.state is State.DELETED:
+            return self.binding.store.restored_state(message) is State.HEARD
+        return message.state is State.HEARD
+
+    def _expired(self) -> frozenset[Token]:
+        if self.account is None:
+            return frozenset()
+        return frozenset(p.token for p in self.index.pairs.pending(self.account.id) if p.expired)
+
+    def status(self, off: str | None) -> MailboxStatus:
+        """The mailbox in one object; ``off`` is the reason why it is switched off, if it is."""
+        record = self.index.passes.get(self.binding.number)
+        held = len(self.index.passes.held(self.account.id)) if self.account else 0
+        items = self._items()
+        waiting = any(row.state in _OPEN for row in self.queue.values())
+        if off is not None:
+            state = MailboxState.OFF
+        elif record.last_error is not None:
+            state = MailboxState.FAILING
+        elif held:
+            state = MailboxState.HELD
+        else:
+            state = MailboxState.PENDING if items or waiting else MailboxState.IN_STEP
+        return MailboxStatus(
+            mailbox=self.binding.number,
+            state=state,
+            new=sum(1 for m in self.local if m.state is State.NEW),
+            heard=sum(1 for m in self.local if m.state is State.HEARD),
+            pending=items,
+            last_pass=_time(record.last_pass),
+            last_error=record.last_error,
+            next_try=_time(record.next_try),
+            held=held,
+            reason=off,
+        )
+
+    def _items(self) -> tuple[PendingItem, ...]:
+        if self.account is None:
+            return ()
+        known = {p.token: p for p in self.index.pairs.pending(self.account.id)}
+        timer = self.binding.pending_timer
+        now = self.binding.clock()
+        items = []
+        for token, what in sorted(self.pending.items()):
+            old = known.get(token)
+            since = old.since if old and old.what == what else now
+            deadline = old.deadline if old and old.what == what else now + timer if timer else None
+            items.append(
+                PendingItem(
+                    id_of(token),
+                    what,
+                    datetime.fromtimestamp(since, UTC),
+                    _time(deadline),
+                    bool(old and old.what == what and old.expired),
+                )
+            )
+        return tuple(items)
+
+
+_OPEN = (QueueState.DUE, QueueState.CLAIMED, QueueState.BLOCKED)
+
+
+def _delivery(view: RemoteView | None, queued: Queued | None, *, unconfirmed: bool) -> Delivery:
+    if queued is not None and queued.state in _OPEN:
+        return Delivery.QUEUED
+    if queued is not None and queued.state is QueueState.UNDELIVERABLE:
+        return Delivery.UNDELIVERABLE
+    if view is not None and view.where in (Where.OUT_OF_SCOPE, Where.JUNK):
+        return Delivery.UNLINKED
+    if view is not None and (view.where is not Where.NOWHERE or view.evidence is not None):
+        return Delivery.CONFIRMED
+    if unconfirmed:
+        return Delivery.UNCONFIRMED
+    if queued is not None and queued.state in (QueueState.SENT, QueueState.IN_DOUBT):
+        return Delivery.SENT
+    return Delivery.NOT_SENT
+
+
+def _reply(queued: Queued | None) -> str | None:
+    bad = (QueueState.UNDELIVERABLE, QueueState.BLOCKED, QueueState.DUE)
+    return queued.last_reply if queued is not None and queued.state in bad else None
+
+
+def _subject(message: LocalMessage) -> str:
+    who = message.caller_name or message.caller_number or "unknown caller"
+    if message.kind is Kind.FAX:
+        return f"Fax from {who}" + (f", {message.pages} pages" if message.pages else "")
+    seconds = round(message.duration or 0)
+    return f"Voice message from {who} ({seconds // 60}:{seconds % 60:02d})"
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
