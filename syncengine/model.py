@@ -302,6 +302,8 @@ class Outcome:
     """Where the message is now, if the server said so (APPENDUID, COPYUID)."""
     flags: FlagState | None = None
     """Flags as the server's FETCH showed them afterwards."""
+    moved_on: bool = False
+    """The message changed or moved meanwhile: no failure, the next pass looks at it again."""
 
 
 @dataclass(frozen=True, slots=True)

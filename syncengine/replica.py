@@ -54,7 +54,7 @@ class Account(Protocol):
     """The e-mail side: one logged-in account, used by one thread at a time.
 
     Any timeout or protocol error raises :class:`syncengine.errors.ConnectionLost` and leaves the
-    object dead. Failures of single messages are outcomes.
+    object dead. Failures of single messages are outcomes, one for each change or target, in their order.
     """
 
     def folders(self) -> tuple[Folder, ...]:

@@ -32,21 +32,19 @@ from syncengine.model import (
 from syncengine.replica import Recognise
 
 NO_UIDPLUS = "the server cannot expunge single messages (no UIDPLUS): it stays there, marked as deleted"
-CHANGED = "changed at the server meanwhile; it is read again"
-GONE = "no longer there; it is looked for again"
-ANOTHER = "another message is at its place; it is looked for again"
 
 
 def mark(session: Session, changes: Sequence[FlagChange]) -> tuple[Outcome, ...]:
     """Set or clear ``\\Seen``: one STORE per folder and direction, then the server's own FETCH."""
-    outcomes: list[Outcome] = []
+    outcomes: dict[Place, Outcome] = {}
     for (folder, uidvalidity), group in _by_folder(changes):
         try:
             opened = session.ensure(folder, uidvalidity)
-            outcomes += _mark_folder(session, group, condstore=opened.highestmodseq is not None)
+            done = _mark_folder(session, group, condstore=opened.highestmodseq is not None)
         except FolderError as error:
-            outcomes += [Outcome(change.token, done=False, error=str(error)) for change in group]
-    return tuple(outcomes)
+            done = [Outcome(change.token, done=False, error=str(error)) for change in group]
+        outcomes |= {change.place: outcome for change, outcome in zip(group, done, strict=True)}
+    return tuple(outcomes[change.place] for change in changes)
 
 
 def _by_folder(changes: Iterable[FlagChange]) -> Iterator[tuple[tuple[str, UidValidity], list[FlagChange]]]:
@@ -102,17 +100,12 @@ def _modified(results: Iterable[Condition]) -> UidSet:
 
 def _marked(change: FlagChange, shown: FlagState | None, refused: UidSet, reply: Reply) -> Outcome:
     if shown is None:
-        return Outcome(change.token, done=False, error=reply.refusal or GONE)
+        return Outcome(change.token, done=False, error=reply.refusal, moved_on=not reply.refusal)
     if (SEEN in shown.flags) is change.seen:
         return Outcome(change.token, done=True, place=change.place, flags=shown)
-    error = (
-        "changed at the server meanwhile"
-        if change.place.uid in refused
-        else "the server did not take the flag"
-    )
-    if reply.refusal:
-        error = f"{error}: {reply.refusal}"
-    return Outcome(change.token, done=False, error=error, place=change.place, flags=shown)
+    moved_on = change.place.uid in refused
+    error = None if moved_on else f"the server did not take the flag: {reply.refusal or 'it says it did'}"
+    return Outcome(change.token, done=False, error=error, place=change.place, flags=shown, moved_on=moved_on)
 
 
 def move(
@@ -122,22 +115,23 @@ def move(
 
     An empty token stands for an e-mail: the place must hold a message that is none of ours.
     """
-    outcomes: list[Outcome] = []
+    outcomes: dict[Place, Outcome] = {}
     by_folder: dict[tuple[str, UidValidity], dict[Uid, Token]] = {}
     for place, token in targets.items():
         by_folder.setdefault((place.folder, place.uidvalidity), {})[place.uid] = token
     for (folder, uidvalidity), wanted in by_folder.items():
         try:
-            outcomes += _move_folder(session, recognise, Place(folder, uidvalidity, Uid(0)), wanted, target)
+            done = _move_folder(session, recognise, Place(folder, uidvalidity, Uid(0)), wanted, target)
         except FolderError as error:
-            outcomes += [Outcome(token, done=False, error=str(error)) for token in wanted.values()]
-    return tuple(outcomes)
+            done = {uid: Outcome(token, done=False, error=str(error)) for uid, token in wanted.items()}
+        outcomes |= {Place(folder, uidvalidity, uid): outcome for uid, outcome in done.items()}
+    return tuple(outcomes[place] for place in targets)
 
 
 def _move_folder(
     session: Session, recognise: Recognise, where: Place, wanted: Mapping[Uid, Token], target: str | None
-) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+) -> dict[Uid, Outcome]:
+    outcomes: dict[Uid, Outcome] = {}
     for text, uids in chunks(wanted):
         ours = {Uid(uid): wanted[Uid(uid)] for uid in uids}
         session.ensure(where.folder, where.uidvalidity)
@@ -149,17 +143,17 @@ def _move_folder(
         sure = [uid for uid, token in ours.items() if there.get(uid) == token]
         for uid, token in ours.items():
             if uid not in there:
-                outcomes.append(Outcome(token, done=False, error=reply.refusal or GONE))
+                outcomes[uid] = Outcome(token, done=False, error=reply.refusal, moved_on=not reply.refusal)
             elif there[uid] != token:
-                outcomes.append(Outcome(token, done=False, error=ANOTHER))
+                outcomes[uid] = Outcome(token, done=False, moved_on=True)
         if sure:
-            outcomes += _remove(session, sure, ours, target)
+            outcomes |= _remove(session, sure, ours, target)
     return outcomes
 
 
 def _remove(
     session: Session, uids: Sequence[Uid], tokens: Mapping[Uid, Token], target: str | None
-) -> list[Outcome]:
+) -> dict[Uid, Outcome]:
     if target is None:
         return _expunge(session, tokens, dict.fromkeys(uids))
     if session.offers("MOVE"):
@@ -169,7 +163,7 @@ def _remove(
 
 def _by_move(
     session: Session, uids: Sequence[Uid], tokens: Mapping[Uid, Token], target: str
-) -> list[Outcome]:
+) -> dict[Uid, Outcome]:
     """UID MOVE (RFC 6851); COPYUID or VANISHED name what has gone."""
     reply = session.run([command(b"UID MOVE %s %s" % (_set(uids), session.names.wire(target)))])
     places = _places(target, reply)
@@ -178,21 +172,22 @@ def _by_move(
 
 def _by_copy(
     session: Session, uids: Sequence[Uid], tokens: Mapping[Uid, Token], target: str
-) -> list[Outcome]:
+) -> dict[Uid, Outcome]:
     """COPY first, and only what was copied is then marked and expunged."""
     reply = session.run([command(b"UID COPY %s %s" % (_set(uids), session.names.wire(target)))])
     if not reply.ok:
-        return [Outcome(tokens[uid], done=False, error=f"cannot be copied: {reply.refusal}") for uid in uids]
+        error = f"cannot be copied: {reply.refusal}"
+        return {uid: Outcome(tokens[uid], done=False, error=error) for uid in uids}
     places = _places(target, reply)
     lost = [uid for uid in uids if places and uid not in places]
-    outcomes = [Outcome(tokens[uid], done=False, error=GONE) for uid in lost]
+    outcomes = {uid: Outcome(tokens[uid], done=False, moved_on=True) for uid in lost}
     copies = {uid: places.get(uid) for uid in uids if uid not in lost}
-    return outcomes + (_expunge(session, tokens, copies) if copies else [])
+    return outcomes | (_expunge(session, tokens, copies) if copies else {})
 
 
 def _expunge(
     session: Session, tokens: Mapping[Uid, Token], copies: Mapping[Uid, Place | None]
-) -> list[Outcome]:
+) -> dict[Uid, Outcome]:
     """``\\Deleted`` and UID EXPUNGE (RFC 4315) of the UIDs that ``copies`` names."""
     commands = [command(b"UID STORE %s +FLAGS.SILENT (\\Deleted)" % _set(copies))]
     if session.offers("UIDPLUS"):
@@ -207,7 +202,7 @@ def _outcomes(
     copies: Mapping[Uid, Place | None],
     *,
     told: UidSet,
-) -> list[Outcome]:
+) -> dict[Uid, Outcome]:
     """Done is what was carried out and is gone: told so by name, or not shown by a later FETCH.
 
     The FETCH has to be later: pipelined behind a MOVE, Dovecot still shows what it has just moved.
@@ -220,14 +215,14 @@ def _outcomes(
         closing = session.run([command(b"UID FETCH %s (UID FLAGS)" % _set(doubtful))])
         left = {fetch.uid: fetch.flags or frozenset() for fetch in closing.untagged.fetches}
     refusal = reply.refusal or closing.refusal
-    outcomes = []
+    outcomes: dict[Uid, Outcome] = {}
     for uid, place in copies.items():
         if not refusal and uid not in left:
-            outcomes.append(Outcome(tokens[uid], done=True, place=place))
+            outcomes[uid] = Outcome(tokens[uid], done=True, place=place)
         elif not refusal and DELETED in left[uid]:
-            outcomes.append(Outcome(tokens[uid], done=True, error=NO_UIDPLUS, place=place))
+            outcomes[uid] = Outcome(tokens[uid], done=True, error=NO_UIDPLUS, place=place)
         else:
-            outcomes.append(Outcome(tokens[uid], done=False, error=refusal or "the server still shows it"))
+            outcomes[uid] = Outcome(tokens[uid], done=False, error=refusal or "the server still shows it")
     return outcomes
 
 
