@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from syncengine.errors import FolderError
 from syncengine.imap import change, listing, store
 from syncengine.imap.channel import Trace
 from syncengine.imap.observe import observe
+from syncengine.imap.search import Finder, ProcessMemory, ServerMemory
 from syncengine.imap.session import Session
 from syncengine.imap.settings import AccountSettings
 from syncengine.model import (
@@ -15,6 +17,7 @@ from syncengine.model import (
     FlagChange,
     Folder,
     FolderDelta,
+    Found,
     Outcome,
     Place,
     Token,
@@ -32,10 +35,16 @@ class ImapAccount:
     """
 
     def __init__(
-        self, settings: AccountSettings, *, recognise: Recognise, trace: Trace | None = None
+        self,
+        settings: AccountSettings,
+        *,
+        recognise: Recognise,
+        memory: ServerMemory | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self._session = Session(settings, trace=trace)
         self._recognise = recognise
+        self._finder = Finder(self._session, recognise, memory or ProcessMemory())
 
     def folders(self) -> tuple[Folder, ...]:
         """Every folder with its STATUS."""
@@ -45,7 +54,13 @@ class ImapAccount:
         self, folder: Folder, cursor: Cursor | None, known: Sequence[Uid], *, whole: bool = False
     ) -> Iterator[FolderDelta]:
         """What ``folder`` shows since ``cursor``; nothing where its STATUS proves that nothing happened."""
-        return observe(self._session, folder, cursor, known, whole=whole)
+        for delta in observe(self._session, folder, cursor, known, whole=whole):
+            self._finder.note(delta.found)
+            yield delta
+
+    def search(self, folder: Folder, tokens: Sequence[Token]) -> tuple[tuple[Token, Found], ...]:
+        """Find tokens by the search mode; ``memory`` keeps where SEARCH HEADER was caught to be broken."""
+        return self._finder.search(folder, tokens)
 
     def mark(self, changes: Sequence[FlagChange]) -> tuple[Outcome, ...]:
         """Set or clear ``\\Seen``."""
@@ -83,6 +98,42 @@ class ImapAccount:
     def close(self) -> None:
         """Log out and drop the connection; never raises."""
         self._session.connection.close()
+
+    # beyond the port
+
+    def watch(self, folder: str) -> None:
+        """Let the server tell of changes in ``folder`` (IDLE); no other method until ``unwatch``.
+
+        Raises ``FolderError`` where it cannot be opened or the server offers no IDLE.
+        """
+        if not self._session.offers("IDLE"):
+            raise FolderError(f"folder {folder}: the server offers no IDLE; it is polled")
+        self._session.open(folder)
+        self._session.connection.idle_start()
+
+    def told(self, timeout: float = 0.0) -> bool:
+        """Whether the server has told of a change, waiting ``timeout`` seconds at most for one.
+
+        Never blocks with 0. Raises ``ConnectionLost`` as soon as the connection has ended.
+        """
+        return bool(self._session.connection.idle_lines(timeout))
+
+    def unwatch(self) -> bool:
+        """End IDLE, to be renewed within 29 minutes (RFC 2177); whether a change was told meanwhile."""
+        return bool(self._session.connection.idle_done())
+
+    def fileno(self) -> int:
+        """For a selector that watches many accounts; ask ``has_buffered`` before every wait."""
+        return self._session.connection.fileno()
+
+    def has_buffered(self) -> bool:
+        """Whether something has come that a selector cannot see (read ahead by TLS)."""
+        return self._session.connection.has_buffered()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection is open."""
+        return self._session.connection.alive
 
     @property
     def capabilities(self) -> frozenset[str]:

@@ -57,6 +57,8 @@ class AccountSettings:
     """Authorities to trust instead of the system's."""
     own_addresses: frozenset[str] = frozenset()
     """Addresses our messages are sent from, lower case."""
+    domain: str = ""
+    """The domain of our Message-IDs: lets Gmail be asked for them (rfc822msgid)."""
     mask: frozenset[str] = frozenset()
     """Capabilities not to use although the server offers them."""
     compress: bool = False
