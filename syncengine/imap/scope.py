@@ -61,11 +61,13 @@ _NAMES = {
 _BY_NAME = {name: role for role, names in _NAMES.items() for name in names}
 
 
-def roles(folders: Collection[Folder], *, mode: str, listed: bool = False) -> Mapping[str, Role]:
+def roles(
+    folders: Collection[Folder], mode: str, *, listed_only_subscribed: bool = True
+) -> Mapping[str, Role]:
     """The role of every selectable folder in a sync mode (manual page 10).
 
-    ``mode`` is ``all-folders``, ``inbox``, ``voice-mail-folder`` or ``none``; ``listed`` takes every
-    listed folder instead of the subscribed ones. In mode voice-mail-folder INBOX counts, too: what
+    ``mode`` is ``all-folders``, ``inbox``, ``voice-mail-folder`` or ``none``; all folders are the
+    subscribed ones, or every listed one without ``listed_only_subscribed``. In mode voice-mail-folder INBOX counts, too: what
     has arrived there and was not filed can be read and deleted there.
     """
     tree = _Tree(folders)
@@ -79,7 +81,9 @@ def roles(folders: Collection[Folder], *, mode: str, listed: bool = False) -> Ma
         if fixed is not None and not always:
             found[folder.name] = fixed
         else:
-            inside = _inside(mode, folder, voice, taken=always or folder.subscribed or listed)
+            inside = _inside(
+                mode, folder, voice, taken=always or folder.subscribed or not listed_only_subscribed
+            )
             found[folder.name] = Role.LIVE if inside else Role.OUTSIDE
     return found
 
