@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import Protocol
 
 from syncengine.errors import EngineError, StoreUnproven, SyncError
 from syncengine.model import Kind, LocalListing, LocalMessage, State, id_of, token_of
+from syncengine.voicemail.files import write_durably
 
 _log = logging.getLogger(__name__)
 
@@ -196,22 +196,6 @@ class BuiltinStore:
                 continue
             if (self._folder / name).is_file():
                 self._rows.add(message, name, self._clock())
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file so that after a crash it is there whole or not at all."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _describe(message: LocalMessage, content: str) -> bytes:
