@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import imaplib
+import os
 import poplib
 import smtplib
 import socket
 import ssl
+import subprocess
+import sys
 import time
 
 import pytest
 
+from tests.support.base import ROOT, greets
 from tests.support.faults import When
 from tests.support.smtp import smtp_front
 from tests.support.waiting import eventually
@@ -62,6 +66,45 @@ def test_a_wrong_password_is_refused(imap_server):
     client = imaplib.IMAP4(imap_server.host, imap_server.imap_port, timeout=10)
     with client, pytest.raises(imaplib.IMAP4.error):
         client.login(login.user, "wrong")
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", "1 error in"), ("", "1 skipped in")])
+def test_an_absent_server_is_named_and_fails_in_ci(ci, outcome, tmp_path):
+    """Without its folder Courier is absent: the header says so, and where CI=true that is no success."""
+    test = "tests/servers/test_support.py::test_a_wrong_password_is_refused"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--servers", "courier", test],
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path), "CI": ci},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert "server absent: courier (" in done.stdout
+    assert outcome in done.stdout
+
+
+def test_servers_die_with_the_tests(tmp_path):
+    """Tests that are killed leave no server behind."""
+    code = """
+import signal, sys
+from pathlib import Path
+from tests.support import dovecot
+from tests.support.tls import Authority
+with dovecot.start(Authority(Path(sys.argv[1]))) as server:
+    print(server.imap_port, flush=True)
+    signal.pause()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as tests:
+        port = int(tests.stdout.readline())
+        assert greets(port, b"* OK")
+        tests.kill()
+
+    eventually(lambda: not greets(port, b"* OK"))
 
 
 def test_the_servers_differ_where_the_engine_must_cope(imap_server):

@@ -44,19 +44,28 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> Iterator[Piece]:
         """Yield the pieces that are complete now; what is left of a line waits in ``partial``."""
-        self.partial += data
-        while self.partial:
+        stream, at = self.partial + data, 0
+        while at < len(stream):
             if self._literal:
-                part, self.partial = self.partial[: self._literal], self.partial[self._literal :]
+                part = stream[at : at + self._literal]
                 self._literal -= len(part)
                 self.waiting = None
                 yield Piece(part, is_line=False)
+                at += len(part)
                 continue
-            end = self.partial.find(b"\n") + 1
+            end = stream.find(b"\n", at) + 1
             if not end:
-                return
-            line, self.partial = self.partial[:end], self.partial[end:]
-            yield self._line(line)
+                break
+            piece = self._line(stream[at:end])
+            at = end
+            yield piece
+        self.partial = stream[at:]
+
+    def skip(self, data: bytes) -> None:
+        """Let data pass unseen, but for the start of the line that it may end in."""
+        end = data.rfind(b"\n") + 1
+        self.partial = data[end:] if end else self.partial + data
+        self.give_up_literal()
 
     def give_up_literal(self) -> None:
         """The announced literal will not come: the command was refused."""

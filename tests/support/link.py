@@ -55,11 +55,12 @@ class Way:
 
     def pieces(self, data: bytes, *, whole_lines: bool) -> list[Piece]:
         """Cut ``data`` for passing on: into whole lines and literals, or not at all."""
-        held = self.splitter.partial[self._ahead :]
-        found = list(self.splitter.feed(data))
         if not whole_lines:
+            held = self.splitter.partial[self._ahead :]
+            self.splitter.skip(data)
             self._ahead = len(self.splitter.partial)
             return [Piece(held + data, is_line=False)]
+        found = list(self.splitter.feed(data))
         if found and self._ahead:
             found[0] = Piece(found[0].data[self._ahead :], found[0].is_line)
             self._ahead = 0
@@ -90,11 +91,17 @@ class Way:
                     self._more.clear()
                     await self._more.wait()
                     continue
-                due, data = self._queue.popleft()
-                if due > loop.time():
-                    await asyncio.sleep(due - loop.time())
+                if self._queue[0][0] > loop.time():
+                    await asyncio.sleep(self._queue[0][0] - loop.time())
                 await self._link.proxy.passing.wait()
-                await self._write(data)
+                await self._write(self._due(loop.time()))
+
+    def _due(self, now: float) -> bytes:
+        """Take what is due now, at least one piece, together."""
+        parts = [self._queue.popleft()[1]]
+        while self._queue and self._queue[0][0] <= now:
+            parts.append(self._queue.popleft()[1])
+        return b"".join(parts)
 
     async def _write(self, data: bytes) -> None:
         step = 1 if self._trickles and self._link.proxy.settings.trickle else len(data)
