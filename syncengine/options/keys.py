@@ -49,6 +49,11 @@ def keys_of(table: type[Any]) -> Mapping[str, Key]:
     return MappingProxyType(keys)
 
 
+def section_keys(section: str) -> Mapping[str, Key]:
+    """Return the keys of a server section ("smtp", "imap4", "pop3")."""
+    return keys_of(SECTIONS[section])  # type: ignore[arg-type]  # mypy takes no type[Any] for Hashable
+
+
 def _passwords(label: str) -> dict[str, Key]:
     labels = {"password": label}
     return {

@@ -141,7 +141,7 @@ def _read_mailbox(
 
 def _read_section(reader: Reader, data: dict[str, Any], path: KeyPath, number: str) -> Smtp | Imap4 | Pop3:
     table = SECTIONS[path[-1]]
-    keys = keys_of(table)  # type: ignore[arg-type]  # mypy takes no type[Any] for Hashable
+    keys = section_keys(path[-1])
     reader.known(data, path, keys)
     values = reader.values(data, path, keys)
     given = [PasswordKey(name) for name in list(values) if name in SECRETS]
