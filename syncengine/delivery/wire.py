@@ -71,9 +71,7 @@ class SmtpWire(smtplib.SMTP):
         self.sock.settimeout(self.timeout)
         self.sock = encrypt(self.sock, self._settings.server, self._settings.ca_file)
         self._lines = LineReader(self.sock, on_wait=self._on_progress)
-        self.helo_resp = self.ehlo_resp = None
         self.esmtp_features = {}
-        self.does_esmtp = False
 
     def send(self, s: bytes | str) -> None:  # type: ignore[override]
         """Send octets or a command line within the timeout."""

@@ -13,6 +13,7 @@ import pytest
 
 from syncengine.delivery.account import Authentication, Security, SmtpSettings
 from syncengine.delivery.smtp import Attempt, attempt
+from syncengine.delivery.steps import smtp_steps
 from syncengine.model import Token, token_of
 from syncengine.rules.replies import Phase, Result
 from tests.support.scripted_smtp import Answer, Does, ScriptedSmtp, scripted
@@ -605,3 +606,39 @@ def test_a_tls_connection_cut_after_the_final_dot_is_in_doubt(authority: Authori
     with scripted({"END": Does.CLOSE}, tls=authority.server_context(), at_once=True) as server:
         tried = send(settings(server, security=Security.TLS, ca_file=authority.ca_file))
     assert tried.result is Result.IN_DOUBT
+
+
+def test_check_goes_step_by_step_sends_nothing_and_stops_at_the_first_that_fails(
+    authority: Authority,
+) -> None:
+    script: dict[str, Answer | list[Answer]] = {
+        "EHLO": ["250-hi\r\n250 STARTTLS", "250-hi\r\n250-AUTH PLAIN\r\n250-SIZE 1000\r\n250 DSN"]
+    }
+    with scripted(script, tls=authority.server_context()) as server:
+        given = settings(
+            server,
+            security=Security.STARTTLS,
+            ca_file=authority.ca_file,
+            authentication=Authentication.PLAIN,
+            password=SECRET,
+        )
+        steps = list(smtp_steps(given))
+        session = server.session()
+    assert [(step.name, step.ok) for step in steps] == [
+        (name, True) for name in ("name", "tcp", "ehlo", "starttls", "login", "offers")
+    ]
+    assert "SIZE 1000" in steps[-1].detail
+    assert "DSN" in steps[-1].detail
+    assert session.verbs() == ["EHLO", "STARTTLS", "EHLO", "AUTH", "QUIT"]
+    with scripted({"EHLO": "250-hi\r\n250 AUTH PLAIN", "AUTH": f"535 not {SECRET}"}) as server:
+        steps = list(smtp_steps(settings(server, authentication=Authentication.PLAIN, password=SECRET)))
+    assert (steps[-1].name, steps[-1].ok, steps[-1].detail) == ("login", False, "535 not ...")
+
+
+def test_check_names_the_step_that_fails() -> None:
+    with scripted({"GREETING": "554 no"}) as server:
+        assert [step.name for step in smtp_steps(settings(server))] == ["name", "tcp", "ehlo"]
+        under_tls = list(smtp_steps(settings(server, security=Security.TLS)))
+        unknown = list(smtp_steps(settings(server, server="no-such-host.invalid")))
+    assert [(step.name, step.ok) for step in under_tls] == [("name", True), ("tcp", True), ("tls", False)]
+    assert [(step.name, step.ok) for step in unknown] == [("name", False)]

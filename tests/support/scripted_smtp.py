@@ -137,9 +137,10 @@ class ScriptedSmtp:
         behaviour = self._next("BODY")
         if behaviour is Does.STOP_READING:
             self.released.wait(20)
-        elif behaviour == "":
-            pass
-        else:
+            session.body = link.rest()
+            session.dotted = b"\r\n.\r\n" in session.body
+            raise _Gone
+        if behaviour != "":
             session.body += link.line()
             if behaviour is Does.CLOSE:
                 raise _Gone
@@ -188,6 +189,14 @@ class _Link:
             self.buffer += data
         line, _, self.buffer = self.buffer.partition(b"\n")
         return line + b"\n"
+
+    def rest(self) -> bytes:
+        """Whatever comes until the client is gone."""
+        parts = [self.buffer]
+        with suppress(OSError):
+            while part := self.sock.recv(1 << 20):
+                parts.append(part)
+        return b"".join(parts)
 
     def say(self, answer: Answer) -> bytes:
         data = answer.encode() + b"\r\n" if isinstance(answer, str) else answer
