@@ -8,6 +8,7 @@ wrongly on purpose.
 from __future__ import annotations
 
 import base64
+import grp
 import hashlib
 import hmac
 import json
@@ -122,14 +123,13 @@ def _identity() -> dict[str, object]:
     """Who runs what: Debian's own users when started as root, else the one who starts it."""
     if os.getuid() == 0:
         nobody = pwd.getpwnam("nobody")
-        return {
-            "internal_user": "dovecot",
-            "login_user": "dovenull",
-            "uid": nobody.pw_uid,
-            "gid": nobody.pw_gid,
-        }
-    me = pwd.getpwuid(os.getuid())
-    return {"internal_user": me.pw_name, "login_user": me.pw_name, "uid": me.pw_uid, "gid": me.pw_gid}
+        inner, outer, uid, gid = "dovecot", "dovenull", nobody.pw_uid, nobody.pw_gid
+        group = inner
+    else:
+        uid, gid = os.getuid(), os.getgid()
+        inner = outer = pwd.getpwuid(uid).pw_name
+        group = grp.getgrgid(gid).gr_name
+    return {"internal_user": inner, "internal_group": group, "login_user": outer, "uid": uid, "gid": gid}
 
 
 def _part(value: object) -> bytes:
