@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from syncengine.model import Folder, Role
 
 VOICE_FOLDER = "Voice Mail Messages"
-"""The folder of sync mode voice-mail-folder (manual page 10)."""
+"""The folder of sync mode voice-mail-folder (manual page 6)."""
 
 _ATTRIBUTES = {
     "\\trash": Role.TRASH,
@@ -64,11 +64,11 @@ _BY_NAME = {name: role for role, names in _NAMES.items() for name in names}
 def roles(
     folders: Collection[Folder], mode: str, *, listed_only_subscribed: bool = True
 ) -> Mapping[str, Role]:
-    """The role of every selectable folder in a sync mode (manual page 10).
+    """The role of every selectable folder in a sync mode (manual page 6).
 
     ``mode`` is ``all-folders``, ``inbox``, ``voice-mail-folder`` or ``none``; all folders are the
-    subscribed ones, or every listed one without ``listed_only_subscribed``. In mode voice-mail-folder INBOX counts, too: what
-    has arrived there and was not filed can be read and deleted there.
+    subscribed ones, or every listed one without ``listed_only_subscribed``. In mode
+    voice-mail-folder INBOX counts, too: what arrived there unfiled can be read and deleted there.
     """
     tree = _Tree(folders)
     voice = voice_folder(folders)
@@ -101,7 +101,7 @@ def _inside(mode: str, folder: Folder, voice: Folder | None, *, taken: bool) -> 
 
 
 def voice_folder(folders: Collection[Folder]) -> Folder | None:
-    """ "Voice Mail Messages" in any case, at the top or right below INBOX or a namespace's prefix."""
+    """The folder for voice mail in any case, at the top or right below INBOX or a namespace's prefix."""
     tree = _Tree(folders)
     wanted = VOICE_FOLDER.casefold()
     fitting = [

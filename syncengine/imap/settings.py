@@ -27,7 +27,7 @@ class Authentication(StrEnum):
 
 
 class SearchMode(StrEnum):
-    """How messages are found again when their place is unknown (manual page 9)."""
+    """How messages are found again when their place is unknown (manual page 6)."""
 
     HEADER = "header"
     TEXT = "text"
