@@ -57,7 +57,7 @@ class Adopter:
         """Read message and recording out of a mail of ours; raises ``SyncError`` with the reason."""
         head = raw.partition(b"\r\n\r\n")[0]
         header = parse_header_block(head)
-        if not authentic(header, self.secret, self.system_id, self.mailbox):
+        if not authentic(header, secret=self.secret, system_id=self.system_id, mailbox=self.mailbox):
             raise NotAdopted("it does not carry this installation's key")
         mail = email.message_from_bytes(raw, policy=email.policy.SMTP)
         kind = Kind.FAX if str(mail["X-VM-Type"]).strip() == "fax" else Kind.VOICE

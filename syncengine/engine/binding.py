@@ -13,7 +13,7 @@ from syncengine.imap.scope import roles, voice_folder
 from syncengine.imap.settings import AccountSettings, Authentication, SearchMode, Security
 from syncengine.index import AccountRow, Index, QueueState
 from syncengine.model import Folder, HeaderFields, Kind, LocalMessage, Role, State, Token
-from syncengine.options.files import InstallationKey
+from syncengine.options.install import InstallationKey
 from syncengine.options.schema import Backlog, DeliveryBy, FoldersMode, Mailbox, SendMode, Settings, SyncMode
 from syncengine.replica import VoiceStore
 from syncengine.rules.guard import Limits
@@ -94,7 +94,7 @@ class Binding:
             own_addresses=self.post.own_addresses(),
             mask=self.mask,
         )
-        remote = ImapAccount(settings, recognise=self.recognise)
+        remote = ImapAccount(settings, recognise=self.recognise, memory=index.views)
         try:
             yield remote
         finally:
@@ -106,7 +106,7 @@ class Binding:
         """What each folder means, by the sync mode."""
         return roles(
             folders,
-            self.mailbox.sync_mode.value,
+            mode=self.mailbox.sync_mode.value,
             listed_only_subscribed=self.mailbox.sync.folders is FoldersMode.SUBSCRIBED,
         )
 

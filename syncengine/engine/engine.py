@@ -22,10 +22,10 @@ from syncengine.engine.status import MailboxStatus, Picture
 from syncengine.errors import UsageError
 from syncengine.index import Index
 from syncengine.model import Report, State
-from syncengine.options.files import load
-from syncengine.options.installation import InstallationKey, installation_key
+from syncengine.options.check import seats_off
+from syncengine.options.files import CONFIG_NAME, load
+from syncengine.options.install import InstallationKey, installation_key
 from syncengine.options.schema import Settings
-from syncengine.options.seats import seats_off
 from syncengine.voicemail.builtin import BuiltinStore
 from syncengine.voicemail.lamp import Counts, run_lamp_command
 
@@ -67,7 +67,8 @@ class Engine:
         be used. Close it, or use it in a ``with`` statement.
         """
         settings = source if isinstance(source, Settings) else load(Path(source))
-        return cls(settings, installation_key(settings), clock=clock)
+        beside = settings.path or settings.system.state_dir / CONFIG_NAME
+        return cls(settings, installation_key(beside), clock=clock)
 
     @property
     def settings(self) -> Settings:
@@ -146,7 +147,7 @@ class Engine:
         for listener in listeners:
             try:
                 listener(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - the host's own code; it must not end a pass
                 _log.exception("a listener failed on %s", type(event).__name__)
 
     def lamp(self, number: str) -> None:

@@ -95,4 +95,4 @@ class Filing:
     def _create(self, name: str, *, special_use: str | None = None) -> None:
         self.remote.create(name, special_use=special_use)
         self.result.actions.append(ReportedAction(Side.REMOTE, Verb.CREATE_FOLDER, None))
-        self.observer.list_folders()
+        self.observer.observe_made()

@@ -58,6 +58,12 @@ class Observer:
                 self._read(name, known.get(name, []), whole=whole)
         self.index.pairs.note_sightings(self.account)
 
+    def observe_made(self) -> None:
+        """Read the folders that were made since the list was read."""
+        self.list_folders()
+        for name in self.folders.keys() - self.cursors.keys():
+            self._read(name, (), whole=False)
+
     def look(self, tokens: Collection[Token]) -> bool:
         """Make a sound look for ``tokens``: True if it was sound, whatever it found."""
         if self.problems:

@@ -275,7 +275,7 @@ class Views:
         ).fetchone()
         return bool(row and row["header_search_broken"])
 
-    def set_header_search_broken(self, host: str) -> None:
+    def note_header_search_broken(self, host: str) -> None:
         """Remember for this server that header search cannot be relied on."""
         with self._db.write():
             self._db.execute(
