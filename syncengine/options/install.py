@@ -17,9 +17,9 @@ from pathlib import Path
 
 from syncengine.options import atomic
 from syncengine.options.files import DROP_INS, read_text
-from syncengine.options.keys import SECTIONS, Key, keys_of, section_keys
+from syncengine.options.keys import Key, keys_of
 from syncengine.options.problems import refuse
-from syncengine.options.schema import Mailbox, Sync, System
+from syncengine.options.schema import Sync, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,8 @@ def init(config: Path, state_dir: Path) -> tuple[Path, ...]:
     Raises ``OptionsError`` where the configuration is there already; nothing is changed then.
     """
     config, state_dir = Path(config).absolute(), Path(state_dir).absolute()
+    if not f"{config}{state_dir}".isprintable():
+        raise refuse(repr(str(config)), "a path must not hold control characters or bytes that are no UTF-8")
     if config.exists():
         raise refuse(config, "is there already; nothing was changed")
     made = []
@@ -107,25 +109,37 @@ def init(config: Path, state_dir: Path) -> tuple[Path, ...]:
 def sample(state_dir: Path) -> str:
     """Return the sample configuration: every key with its meaning, the defaults commented out."""
     lines = [
-        "# The options of syncengine. A line that begins with #: is a key with its default.",
+        "# The options of syncengine. A line that begins with #: shows a key with its default.",
         "",
         "[system]",
     ]
     # A JSON text is a TOML basic string (TOML 1.0, String).
     lines += [f"state_dir = {json.dumps(str(state_dir), ensure_ascii=False)}"]
     lines += _commented(keys_of(System), skip="state_dir")
-    lines += [
-        "",
-        "[sync]",
-        *_commented(keys_of(Sync)),
-        "",
-        "# A mailbox stands here, or in mailboxes.d/NUMBER.toml",
-    ]
-    lines += ["# (there without the prefix mailboxes.NUMBER); every key of [sync] may stand in it too.", ""]
-    lines += ["#: [mailboxes.101]", *_commented(keys_of(Mailbox))]
-    for name in SECTIONS:
-        lines += ["", f"#: [mailboxes.101.{name}]", *_commented(section_keys(name))]
+    lines += ["", "[sync]", *_commented(keys_of(Sync)), "", *_MAILBOX.splitlines()]
     return "\n".join(lines) + "\n"
+
+
+_MAILBOX = """\
+# A mailbox stands here, or in mailboxes.d/NUMBER.toml (there without the prefix mailboxes.NUMBER).
+# Every key of [sync] may stand in it too; all its keys are on the page of options.
+#: [mailboxes.101]
+#: email_integration = true
+#: send_mode = "voice+fax"
+#: sync_mode = "all-folders"
+#: email_name = "petera@example.com"
+#: [mailboxes.101.smtp]
+#: server = "mail.example.com"
+#: security = "tls"
+#: authentication = "plain"
+#: account = "petera@example.com"
+#: password_command = "pass mail/petera"
+#: [mailboxes.101.imap4]
+#: server = "mail.example.com"
+#: security = "tls"
+#: account = "petera@example.com"
+#: password_command = "pass mail/petera"
+"""
 
 
 def _commented(keys: Mapping[str, Key], *, skip: str = "") -> list[str]:
@@ -134,6 +148,5 @@ def _commented(keys: Mapping[str, Key], *, skip: str = "") -> list[str]:
         if name == skip:
             continue
         lines.append(f"# {key.about.doc}")
-        default = key.default_text
-        lines.append(f"#: {name} = {default}" if not key.about.shown else f"#  {name}: {default}")
+        lines.append(f"#: {name} = {key.default_text}")
     return lines

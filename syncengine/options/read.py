@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from syncengine.options.check import check_mailbox
-from syncengine.options.keys import SECTIONS, Key, keys_of, shown
+from syncengine.options.keys import SECTIONS, Key, keys_of, section_keys, shown
 from syncengine.options.problems import OptionProblem
 from syncengine.options.reader import (
     NUMBER,

@@ -175,9 +175,9 @@ class Duration:
         """Return ``seconds`` as it stands in the file."""
         if seconds is None:
             return self.never or "0"
-        unit = next(
-            (u for u in ("d", "h", "m", "s") if seconds >= _UNITS[u] and seconds % _UNITS[u] == 0), "ms"
-        )
+        # One day and one minute read better as 24h and 60s.
+        units = (u for u in ("d", "h", "m", "s") if seconds >= _UNITS[u] * (2 if u in "dm" else 1))
+        unit = next((u for u in units if seconds % _UNITS[u] == 0), "ms")
         return f"{seconds / _UNITS[unit]:g}{unit}" if seconds else "0"
 
 
