@@ -5,12 +5,14 @@ from __future__ import annotations
 import imaplib
 import os
 import poplib
+import shutil
 import smtplib
 import socket
 import ssl
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -94,17 +96,18 @@ from pathlib import Path
 from tests.support import dovecot
 from tests.support.tls import Authority
 with dovecot.start(Authority(Path(sys.argv[1]))) as server:
-    print(server.imap_port, flush=True)
+    print(server.imap_port, server.state, flush=True)
     signal.pause()
 """
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as tests:
-        port = int(tests.stdout.readline())
-        assert greets(port, b"* OK")
+        port, state = tests.stdout.readline().split()
+        assert greets(int(port), b"* OK")
         tests.kill()
 
-    eventually(lambda: not greets(port, b"* OK"))
+    eventually(lambda: not greets(int(port), b"* OK"))
+    eventually(lambda: not shutil.rmtree(state, ignore_errors=True) and not Path(state).exists())
 
 
 def test_the_servers_differ_where_the_engine_must_cope(imap_server):
