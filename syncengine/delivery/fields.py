@@ -74,7 +74,7 @@ def _encoded(name: str, text: str, charset: str) -> str:
 
 def _visible(char: str) -> str:
     category = unicodedata.category(char)
-    if char.isspace() or category == "Cc":
+    if category == "Cc":
         return " "
     return "" if category in {"Cf", "Cs", "Co", "Cn"} and char not in _JOINERS else char
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import threading
 
@@ -128,10 +129,26 @@ def test_too_many_pages_are_refused() -> None:
     size = len(directory(*sized(10, 10)))
     pages = [directory(*sized(10, 10), following=8 + size * n) for n in range(1, 3 * MAX_PAGES)]
 
-    with pytest.raises(NotFax):
-        page_count(header(*pages, directory(*sized(10, 10))))
+    assert page_count(header(*pages[: MAX_PAGES - 1], directory(*sized(10, 10)))) == MAX_PAGES
+    preview = ((254, 4, 1, 1), *sized(10, 10))
+    step = len(directory(*preview))
+    previews = [directory(*preview, following=8 + step * n) for n in range(1, 2 * MAX_PAGES + 1)]
+    with pytest.raises(NotFax, match="too many"):
+        page_count(header(*previews, directory(*sized(10, 10))))
     with pytest.raises(NotFax, match="pages"):
         page_count(header(*pages[:MAX_PAGES], directory(*sized(10, 10))))
+
+
+def test_a_pdf_page_of_absurd_shape_is_drawn_small() -> None:
+    """A page of 14,000 points by a hair is within the points of a page, not within the side of one."""
+    thin = re.sub(rb"/MediaBox \[ [^]]*\]", b"/MediaBox [ 0 0 14000 0.1 ]", PDF)
+    assert thin != PDF
+
+    fax = prepare_fax(thin)
+
+    assert fax.tiff is not None
+    with Image.open(io.BytesIO(fax.tiff)) as image:
+        assert max(image.size) <= 20_000
 
 
 def test_a_tiff_that_cannot_be_drawn_goes_alone_with_a_note() -> None:
