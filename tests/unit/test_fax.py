@@ -63,6 +63,17 @@ def test_a_bilevel_tiff_goes_as_it_came_and_as_pdf() -> None:
 def test_the_same_fax_gives_the_same_files() -> None:
     """A repeated attempt is the same mail."""
     assert prepare_fax(FAX) == prepare_fax(bytes(FAX))
+    assert b"Date" not in PDF
+
+
+def test_nothing_but_the_picture_goes_into_the_bilevel_form() -> None:
+    """Profiles and other foreign data of a TIFF that is drawn anew stay behind."""
+    out = io.BytesIO()
+    Image.new("L", (50, 50)).save(out, "TIFF", icc_profile=b"foreign profile")
+
+    fax = prepare_fax(out.getvalue())
+
+    assert b"foreign" not in (fax.tiff or b"foreign")
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
