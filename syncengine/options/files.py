@@ -5,11 +5,11 @@ What is returned is valid as a whole; with any problem nothing is.
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from syncengine.options import plainfile
 from syncengine.options.problems import InvalidOptions, OptionProblem, refuse
 from syncengine.options.read import read_settings
 from syncengine.options.reader import NUMBER, NUMBER_ALLOWED, Source
@@ -89,18 +89,13 @@ def _source(
 def read_text(file: Path) -> tuple[str, int]:
     """Return the text and the permission bits of one file of options."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor, what is checked is what is read
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                raise refuse(file, "is no ordinary file")
-            content = stream.read(_MOST_BYTES + 1)
+        content, mode = plainfile.read(file, _MOST_BYTES + 1)
     except OSError as error:
         raise refuse(file, f"cannot be read: {error.strerror}") from None
     if len(content) > _MOST_BYTES:
         raise refuse(file, f"is longer than {_MOST_BYTES} bytes")
     try:
-        return content.decode(), stat.S_IMODE(mode)
+        return content.decode(), mode
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise refuse(file, "this is no UTF-8", line=line) from None

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from syncengine.errors import SyncError
+from syncengine.options import plainfile
 
 _LIMIT = 65536
 _SECONDS = 30.0
@@ -107,23 +108,20 @@ class Secret:
         line = content.split(b"\n", 1)[0].removesuffix(b"\r")
         if not line:
             self._fail("its first line is empty")
-        try:
-            return line.decode()
-        except UnicodeDecodeError:
+        # Not by an exception: UnicodeDecodeError carries the bytes, and a traceback might show them.
+        text = line.decode(errors="surrogateescape")
+        if not text.isprintable() and any("\udc80" <= character <= "\udcff" for character in text):
             self._fail("its first line is not UTF-8")
+        return text
 
     def _read_file(self, path: Path) -> bytes:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            content, mode = plainfile.read(path, _LIMIT)
         except OSError as error:
             self._fail(f"{path} cannot be read: {error.strerror}")
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, so that what is checked is what is read
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                self._fail(f"{path} is no ordinary file")
-            if mode & stat.S_IROTH:
-                self._fail(f"{path} is readable by everybody: chmod 600 it")
-            return file.read(_LIMIT)
+        if mode & stat.S_IROTH:
+            self._fail(f"{path} is readable by everybody: chmod 600 it")
+        return content
 
     def _run(self, command: str) -> bytes:
         argv = shlex.split(command)

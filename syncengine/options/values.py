@@ -175,10 +175,12 @@ class Duration:
         """Return ``seconds`` as it stands in the file."""
         if seconds is None:
             return self.never or "0"
+        if not seconds:
+            return "0"
         # One day and one minute read better as 24h and 60s.
-        units = (u for u in ("d", "h", "m", "s") if seconds >= _UNITS[u] * (2 if u in "dm" else 1))
-        unit = next((u for u in units if seconds % _UNITS[u] == 0), "ms")
-        return f"{seconds / _UNITS[unit]:g}{unit}" if seconds else "0"
+        units = (u for u in ("d", "h", "m") if seconds >= _UNITS[u] * (1 if u == "h" else 2))
+        unit = next((u for u in units if seconds % _UNITS[u] == 0), "s")
+        return f"{seconds / _UNITS[unit]:.6f}".rstrip("0").rstrip(".") + unit
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

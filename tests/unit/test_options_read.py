@@ -446,7 +446,7 @@ def test_the_first_seats_in_file_order_work_and_later_mailboxes_are_off(tmp_path
 def test_relative_paths_start_at_the_configuration(tmp_path):
     settings = read(
         tmp_path,
-        '[system]\nstate_dir = "here"\n[mailboxes.1.imap4]\nca_file = "ca.pem"\n[mailboxes.2.imap4]\nca_file = ""',
+        '[system]\nstate_dir = "here"\n[mailboxes.1.imap4]\nca_file = "ca.pem"\n[mailboxes.2]',
     )
     assert settings.system.state_dir == tmp_path / "here"
     assert settings.mailboxes["1"].imap4.ca_file == tmp_path / "ca.pem"
