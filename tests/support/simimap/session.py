@@ -282,7 +282,9 @@ class Session:
     def _tell_gone(self, view: View) -> None:
         if self.qresync:
             self.say(b"VANISHED " + compact(view.gone))
-        for uid in view.gone:
+        shuffle = self.server.shuffle
+        falling = shuffle is None or shuffle.random() < 0.5
+        for uid in sorted(view.gone, reverse=falling):
             if not self.qresync:
                 self.say(b"%d EXPUNGE" % view.number(uid))
             view.uids.remove(uid)

@@ -80,8 +80,11 @@ def create(session: Session, arguments: list[Value]) -> Done:
 
 
 def delete(session: Session, arguments: list[Value]) -> Done:
-    """DELETE."""
-    account_of(session).delete_folder(name_of(arguments[0]))
+    """DELETE; a session's own open folder is left first."""
+    name = name_of(arguments[0])
+    if session.view is not None and session.view.folder is account_of(session).find(name):
+        session.deselect()
+    account_of(session).delete_folder(name)
     return Done("Delete completed.")
 
 

@@ -49,21 +49,29 @@ def uid_search(session: Session, arguments: list[Value]) -> Done:
 def _search(session: Session, arguments: list[Value], *, by_uid: bool) -> Done:
     view = view_of(session)
     returned: list[str] | None = None
-    if word(arguments[0]) == "RETURN" and session.profile.offers("ESEARCH"):
+    if _is_word(arguments[0], "RETURN") and session.profile.offers("ESEARCH"):
         returned = [word(value) for value in list_of(arguments[1])] or ["ALL"]
         arguments = arguments[2:]
-    if not isinstance(arguments[0], list) and word(arguments[0]) == "CHARSET":
+    if _is_word(arguments[0], "CHARSET"):
         if word(arguments[1]) not in ("UTF-8", "US-ASCII"):
             raise No("Unknown charset", code="BADCHARSET (UTF-8 US-ASCII)")
         arguments = arguments[2:]
-    test = _Reader(session, view, arguments).all()
-    found = [uid for uid in view.uids if (entry := view.entry(uid)) and test(entry)]
-    numbers = found if by_uid else [view.number(uid) for uid in found]
+    reader = _Reader(session, view, arguments)
+    test = reader.all()
+    found = [entry for uid in view.uids if (entry := view.entry(uid)) and test(entry)]
+    numbers = [entry.uid if by_uid else view.number(entry.uid) for entry in found]
+    modseq = max((entry.modseq for entry in found), default=0) if reader.about_modseq else 0
     if returned is None:
-        session.say(b" ".join([b"SEARCH", *(b"%d" % number for number in numbers)]))
+        told = [b"SEARCH", *(b"%d" % number for number in numbers)]
+        session.say(b" ".join(told + ([b"(MODSEQ %d)" % modseq] if modseq else [])))
     else:
-        session.say(_esearch(session, numbers, returned, by_uid=by_uid))
+        told = [_esearch(session, numbers, returned, by_uid=by_uid)]
+        session.say(b" ".join(told + ([b"MODSEQ %d" % modseq] if modseq else [])))
     return Done("Search completed.")
+
+
+def _is_word(value: Value, expected: str) -> bool:
+    return not isinstance(value, list) and word(value) == expected
 
 
 def _esearch(session: Session, numbers: list[int], returned: list[str], *, by_uid: bool) -> bytes:
@@ -86,6 +94,8 @@ class _Reader:
         self.session = session
         self.view = view
         self.rest = arguments
+        self.about_modseq = False
+        """Whether MODSEQ was asked for: then the answer carries the highest (RFC 7162 section 3.1.5)."""
 
     def all(self) -> Test:
         """All keys that are left, together."""
@@ -140,7 +150,7 @@ class _Reader:
                 size, sign = number_of(self.rest.pop(0)), 1 if key == "LARGER" else -1
                 return lambda entry: sign * len(entry.mail.raw) > sign * size
             case "MODSEQ" if self.session.profile.offers("CONDSTORE"):
-                self.session.condstore = True
+                self.session.condstore = self.about_modseq = True
                 modseq = number_of(self.rest.pop(0))
                 return lambda entry: entry.modseq >= modseq
             case "BEFORE" | "ON" | "SINCE" | "SENTBEFORE" | "SENTON" | "SENTSINCE":

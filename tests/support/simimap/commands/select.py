@@ -36,12 +36,14 @@ def close(session: Session, arguments: list[Value]) -> Done:
 
 
 def _open(session: Session, arguments: list[Value], *, readonly: bool) -> Done:
-    options = _options(session, arguments[1:])
+    name = name_of(arguments[0])
     if session.view is not None:
+        # Whatever becomes of it, the folder that was open is left (RFC 9051 section 6.3.2).
         session.deselect()
-        if session.qresync:
+        if session.profile.offers("QRESYNC"):
             session.say(b"OK [CLOSED] Previous mailbox closed.")
-    folder = account_of(session).folder(name_of(arguments[0]))
+    options = _options(session, arguments[1:])
+    folder = account_of(session).folder(name)
     session.condstore |= bool(options)
     view = session.view = folder.open(readonly=readonly)
     _describe(session, folder, view)
