@@ -66,6 +66,7 @@ CREATE TABLE sightings (
     stored_seen INTEGER,
     stored_at REAL,
     gone TEXT NOT NULL DEFAULT '' CHECK (gone IN ('', 'vanished', 'removed')),
+    gone_at REAL,
     PRIMARY KEY (folder, uidvalidity, uid)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sightings_by_token ON sightings (token);

@@ -108,7 +108,7 @@ class Applier:
     def _moved(self, places: Sequence[Place], outcomes: Sequence[Outcome], to: Folder | None) -> None:
         """What left a place is never sighted there again; where it is now the server may have said."""
         self.index.views.record_removed(
-            self.account, [p for p, o in zip(places, outcomes, strict=True) if o.done]
+            self.account, [p for p, o in zip(places, outcomes, strict=True) if o.done], self.clock()
         )
         for outcome in outcomes:
             if outcome.done and outcome.place is not None:

@@ -14,10 +14,21 @@ from syncengine.imap.settings import AccountSettings, Authentication, SearchMode
 from syncengine.index import AccountRow, Index, QueueState
 from syncengine.model import Folder, HeaderFields, Kind, LocalMessage, Role, State, Token
 from syncengine.options.install import InstallationKey
-from syncengine.options.schema import Backlog, DeliveryBy, FoldersMode, Mailbox, SendMode, Settings, SyncMode
+from syncengine.options.schema import (
+    Backlog,
+    DeliveryBy,
+    FoldersMode,
+    Mailbox,
+    OutOfScope,
+    PendingExpiry,
+    SendMode,
+    Settings,
+    SyncMode,
+)
 from syncengine.replica import VoiceStore
 from syncengine.rules.guard import Limits
 from syncengine.rules.identity import recognise
+from syncengine.rules.plan import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,15 @@ class Binding:
     def limits(self) -> Limits:
         """When the brake holds."""
         return Limits(self.mailbox.sync.max_delete_count, self.mailbox.sync.max_delete_fraction)
+
+    @property
+    def policy(self) -> Policy:
+        """What the operator asked for beyond the table."""
+        sync = self.mailbox.sync
+        return Policy(
+            erase_out_of_scope=sync.out_of_scope is OutOfScope.ERASE,
+            erase_expired=sync.pending_expiry is PendingExpiry.ERASE,
+        )
 
     @property
     def pending_timer(self) -> float:

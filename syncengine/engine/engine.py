@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -42,12 +41,12 @@ class Engine:
         settings: Settings,
         key: InstallationKey,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Clock | None = None,
         mask: frozenset[str] = frozenset(),
     ) -> None:
         self._settings = settings
         self._key = key
-        self._clock = Clock(clock)
+        self._clock = clock or Clock()
         self._mask = mask
         self._listeners: list[Listener] = []
         self._guard = threading.Lock()
@@ -60,7 +59,7 @@ class Engine:
         self._runner = Runner(self.index, self.state_dir, self._emit)
 
     @classmethod
-    def open(cls, source: Path | str | Settings, *, clock: Callable[[], float] = time.time) -> Engine:
+    def open(cls, source: Path | str | Settings) -> Engine:
         """Open an engine by its configuration file or by options already read.
 
         Raises ``OptionsError`` for options that do not hold, ``EngineError`` for an index that cannot
@@ -68,7 +67,7 @@ class Engine:
         """
         settings = source if isinstance(source, Settings) else load(Path(source))
         beside = settings.path or settings.system.state_dir / CONFIG_NAME
-        return cls(settings, installation_key(beside), clock=clock)
+        return cls(settings, installation_key(beside))
 
     @property
     def settings(self) -> Settings:

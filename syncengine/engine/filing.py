@@ -77,7 +77,7 @@ class Filing:
             for place, outcome in zip(moves, outcomes, strict=True):
                 if outcome.done:
                     seen = self.index.views.was_seen(self.account, outcome.token)
-                    self.index.views.record_removed(self.account, [place])
+                    self.index.views.record_removed(self.account, [place], self.binding.clock())
                     if outcome.place is not None:
                         self.index.views.record_placed(self.account, outcome.token, outcome.place, seen=seen)
                     self.result.actions.append(ReportedAction(Side.REMOTE, Verb.MOVE, id_of(outcome.token)))

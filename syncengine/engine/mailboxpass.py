@@ -168,7 +168,7 @@ class MailboxPass:
                 if now - h.since >= sync.brake_release
             }
         return guard(
-            plan(of),
+            plan(of, self._binding.policy),
             live=sum(1 for c in of if c.local is not None and c.local.state is not State.DELETED),
             recent=self._index.passes.recent_inferred(self._account.id, now - _DAY),
             limits=self._binding.limits,
@@ -268,7 +268,9 @@ class MailboxPass:
         of = self._cases(self._local())
         timer = self._binding.pending_timer
         with self._index.database.write():
-            self._index.pairs.set_pending(self._account.id, pending(of, plan(of)), now, timer)
+            self._index.pairs.set_pending(
+                self._account.id, pending(of, plan(of, self._binding.policy)), now, timer
+            )
             self._index.pairs.prune(self._account.id, now - _TOMBSTONE_SECONDS)
         self._result.problems.extend(self._observer.problems)
 

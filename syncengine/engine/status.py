@@ -93,7 +93,7 @@ class Picture:
         local = binding.store.listing(binding.number).messages
         of = cases(index, account.id, local, binding.clock()) if account else ()
         queue = {row.token: row for row in index.queue.rows(binding.number)}
-        open_things = pending(of, plan(of)) if binding.mailbox.synchronises else {}
+        open_things = pending(of, plan(of, binding.policy)) if binding.mailbox.synchronises else {}
         return cls(index, binding, account, local, of, open_things, queue)
 
     def messages(self) -> tuple[Message, ...]:

@@ -284,9 +284,30 @@ class Pairs:
             )
 
     def prune(self, account: int, before: float) -> None:
-        """Forget closed pairs, closed intents and vanished sightings older than ``before``."""
+        """Forget what ended before ``before``: closed intents, places that are gone, agreed deletes."""
+        values = {"account": account, "before": before}
         with self._db.write():
-            self._db.execute("DELETE FROM intents WHERE account = ? AND closed_at < ?", [account, before])
+            self._db.execute("DELETE FROM intents WHERE account = :account AND closed_at < :before", values)
+            self._db.execute(
+                "DELETE FROM sightings WHERE gone != '' AND gone_at < :before"
+                " AND folder IN (SELECT id FROM folders WHERE account = :account)",
+                values,
+            )
+            agreed = (
+                "SELECT token FROM pairs WHERE account = :account AND base = 'deleted'"
+                " AND closed_at < :before AND token NOT IN (SELECT s.token FROM sightings s"
+                " JOIN folders f ON s.folder = f.id WHERE f.account = :account AND s.gone = '')"
+            )
+            self._db.execute(
+                "DELETE FROM messages WHERE content IS NULL AND deleted_at < :before"
+                f" AND 'vm-' || id || '-z' IN ({agreed})",
+                values,
+            )
+            self._db.execute(
+                f"DELETE FROM pairs WHERE account = :account AND token IN ({agreed})"
+                " AND token NOT IN (SELECT 'vm-' || id || '-z' FROM messages)",
+                values,
+            )
 
 
 def _memory(row: sqlite3.Row) -> Memory:
@@ -300,4 +321,6 @@ def _memory(row: sqlite3.Row) -> Memory:
         trashed=bool(row["trashed"]),
         deleted_by_phone=bool(row["deleted_by_phone"]),
         refused=bool(row["refused"]),
+        home=row["home"] or "",
+        expired=bool(row["expired"]),
     )

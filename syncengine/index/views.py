@@ -126,9 +126,9 @@ class Views:
             )
             self._flags(folder, cursor.uidvalidity, delta.flags, now)
             self._db.executemany(
-                "UPDATE sightings SET gone = 'vanished'"
+                "UPDATE sightings SET gone = 'vanished', gone_at = ?"
                 " WHERE folder = ? AND uidvalidity = ? AND uid = ? AND gone = ''",
-                [(folder, cursor.uidvalidity, uid) for uid in delta.vanished],
+                [(now, folder, cursor.uidvalidity, uid) for uid in delta.vanished],
             )
 
     def add_found(self, account: int, hits: Iterable[tuple[Token, Found]]) -> None:
@@ -143,8 +143,8 @@ class Views:
         self._db.executemany(
             "INSERT INTO sightings (folder, uidvalidity, uid, token, message_id, seen, deleted, modseq)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, uidvalidity, uid) DO UPDATE SET"
-            " token = excluded.token, seen = excluded.seen, deleted = excluded.deleted,"
-            " modseq = excluded.modseq, gone = '' WHERE gone != 'removed'",
+            " token = excluded.token, message_id = excluded.message_id, seen = excluded.seen,"
+            " deleted = excluded.deleted, modseq = excluded.modseq, gone = '' WHERE gone != 'removed'",
             [
                 (
                     folder,
@@ -235,13 +235,13 @@ class Views:
                     },
                 )
 
-    def record_removed(self, account: int, places: Iterable[Place]) -> None:
+    def record_removed(self, account: int, places: Iterable[Place], now: float) -> None:
         """Record UIDs that we moved away or expunged: they are never sighted again."""
         with self._db.write():
             self._db.executemany(
-                "UPDATE sightings SET gone = 'removed' WHERE uidvalidity = ? AND uid = ?"
+                "UPDATE sightings SET gone = 'removed', gone_at = ? WHERE uidvalidity = ? AND uid = ?"
                 " AND folder = (SELECT id FROM folders WHERE account = ? AND name = ?)",
-                [(p.uidvalidity, p.uid, account, p.folder) for p in places],
+                [(now, p.uidvalidity, p.uid, account, p.folder) for p in places],
             )
 
     def record_placed(

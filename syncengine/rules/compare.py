@@ -54,6 +54,10 @@ class Memory:
     """It waits to be handed over (again)."""
     refused: bool = False
     """It carries a token of ours that could not be adopted; said once."""
+    home: str = ""
+    """The folder in scope where it was live last."""
+    expired: bool = False
+    """What is pending for it is not expected any more."""
 
 
 @dataclass(frozen=True, slots=True)

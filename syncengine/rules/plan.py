@@ -75,7 +75,17 @@ class Plan:
         return not (self.actions or self.settled or self.cancelled)
 
 
-def plan(cases: Iterable[Case]) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator asked for beyond the table; both count as inferred deletes."""
+
+    erase_out_of_scope: bool = False
+    """``out_of_scope = "erase"``: filed outside the scope is deleted, as the manual's successor does."""
+    erase_expired: bool = False
+    """``pending_expiry = "erase"``: sent and never sighted is deleted when its time is over."""
+
+
+def plan(cases: Iterable[Case], policy: Policy = Policy()) -> Plan:
     """Plan every message by the table (``decide``); order: marks, restores, local changes, deletes."""
     actions: list[Action] = []
     settled: list[Settled] = []
@@ -83,6 +93,9 @@ def plan(cases: Iterable[Case]) -> Plan:
     cancelled: list[Token] = []
     for case in cases:
         view = remote_view(case.memory, case.sightings)
+        if _erased(case, view, policy):
+            actions.append(_erase(case))
+            continue
         decision = decide(
             case.memory.base,
             _local_state(case),
@@ -104,6 +117,32 @@ def plan(cases: Iterable[Case]) -> Plan:
                 actions.extend(acts)
         actions.extend(_align(case, view, decision))
     return Plan(tuple(sorted(actions, key=_rank)), tuple(settled), tuple(waiting), tuple(cancelled))
+
+
+def _erased(case: Case, view: RemoteView, policy: Policy) -> bool:
+    """Whether the policy deletes a message. What left the scope by configuration stays where it was live."""
+    memory = case.memory
+    if case.local is None or case.local.state is not memory.base or memory.base is State.DELETED:
+        return False
+    if policy.erase_expired and memory.in_flight and memory.expired:
+        return True
+    return (
+        policy.erase_out_of_scope
+        and view.where is Where.OUT_OF_SCOPE
+        and bool(memory.home)
+        and all(s.role is Role.OUTSIDE and s.place.folder != memory.home for s in view.copies)
+    )
+
+
+def _erase(case: Case) -> Action:
+    return Action(
+        Side.LOCAL,
+        Verb.DELETE,
+        case.memory.token,
+        State.DELETED,
+        case.local,
+        evidence=Evidence.INFERRED,
+    )
 
 
 def _local_state(case: Case) -> State | None:

@@ -65,7 +65,8 @@ class MailProgram:
         self.client.rename_folder(self.name(old), self.name(new))
 
     def delete(self, folder: str) -> None:
-        """Delete a folder with all that is in it."""
+        """Delete a folder with all that is in it; servers end sessions that still have it open."""
+        self.client.select_folder(INBOX)
         self.client.delete_folder(self.name(folder))
 
     def append(self, message: bytes, folder: str = INBOX, *flags: str) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from syncengine.engine.clock import Clock
 from syncengine.engine.engine import Engine
 from syncengine.engine.handle import Mailbox
 from syncengine.engine.status import Message
@@ -68,7 +69,9 @@ class World:
         """Open the engine with the options as they are now."""
         self.write()
         settings = load(self.config)
-        self.engine = Engine(settings, installation_key(self.config), clock=self.clock, mask=self.mask)
+        self.engine = Engine(
+            settings, installation_key(self.config), clock=Clock(self.clock, self.clock), mask=self.mask
+        )
         return self.engine
 
     def reopen(self) -> Engine:
