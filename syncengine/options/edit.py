@@ -16,7 +16,7 @@ from syncengine.errors import OptionsError
 from syncengine.options import atomic
 from syncengine.options.check import seats_off
 from syncengine.options.files import DROP_INS, examine, read_text
-from syncengine.options.keys import keys_of
+from syncengine.options.keys import keys_of, shown
 from syncengine.options.problems import InvalidOptions, refuse
 from syncengine.options.reader import NUMBER, NUMBER_ALLOWED, SECRETS, did_you_mean
 from syncengine.options.schema import System, VmRow
@@ -146,7 +146,8 @@ def import_rows(path: Path, table: Import) -> None:
 def _existing(path: Path, number: str) -> Path:
     file = place_of(path, number)
     if file is None:
-        raise refuse(path, "there is no such mailbox", key=f"mailboxes.{number[:64]!r}")
+        name = number if NUMBER.fullmatch(number) else shown(number)
+        raise refuse(path, "there is no such mailbox", key=f"mailboxes.{name}")
     return file
 
 
@@ -205,9 +206,14 @@ def _edited(file: Path, old: str, change: Change) -> str:
     except (TOMLKitError, ValueError, TypeError, AttributeError, LookupError, RecursionError):
         raise refuse(file, "this change does not fit the file: change it by hand") from None
     # The text must say exactly what was meant: tables out of order have led such editors astray.
-    if _parsed(file, new) != wanted:
+    if _lean(_parsed(file, new)) != _lean(wanted):
         raise refuse(file, "the file's form is too unusual for this change: change it by hand")
     return new
+
+
+def _lean(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out blank tables: with its last mailbox removed, the table of mailboxes may go too."""
+    return {name: table for name, table in tables.items() if table != {}}
 
 
 def _apply(tables: MutableMapping[str, Any], changes: Mapping[str, object]) -> None:

@@ -95,7 +95,7 @@ def read_text(file: Path) -> tuple[str, int]:
     if len(content) > _MOST_BYTES:
         raise refuse(file, f"is longer than {_MOST_BYTES} bytes")
     try:
-        return content.decode(), mode
+        return content.decode("utf-8-sig"), mode
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise refuse(file, "this is no UTF-8", line=line) from None

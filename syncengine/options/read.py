@@ -5,7 +5,6 @@ Pure but for home folders in paths: what a file's text says is decided here, whe
 
 from __future__ import annotations
 
-import shlex
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -161,6 +160,8 @@ def _secret(reader: Reader, key: PasswordKey, text: str, path: KeyPath, number: 
             if (reader.source.mode or 0) & stat.S_IROTH:
                 reader.refuse(place, "the file holds a password and is readable by everybody: chmod 600 it")
         case PasswordKey.COMMAND:
+            import shlex  # noqa: PLC0415 - only where a command stands
+
             try:
                 if not shlex.split(text):
                     reader.refuse(place, "the command is blank")

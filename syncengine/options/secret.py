@@ -6,18 +6,17 @@ No repr, error or log of this module holds the password or what a password comma
 from __future__ import annotations
 
 import os
-import selectors
-import shlex
-import signal
 import stat
-import subprocess
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from syncengine.errors import SyncError
 from syncengine.options import plainfile
+
+if TYPE_CHECKING:
+    import subprocess
 
 _LIMIT = 65536
 _SECONDS = 30.0
@@ -124,6 +123,9 @@ class Secret:
         return content
 
     def _run(self, command: str) -> bytes:
+        import shlex  # noqa: PLC0415 - these are slow to import, and only a password command needs them
+        import subprocess  # noqa: PLC0415
+
         argv = shlex.split(command)
         try:
             process = subprocess.Popen(  # noqa: S603 - the operator's own command, no shell
@@ -150,6 +152,9 @@ def _output(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
 
     The end of the process counts, not the end of the pipe: an agent that it started may hold that open.
     """
+    import selectors  # noqa: PLC0415
+    import subprocess  # noqa: PLC0415
+
     assert process.stdout is not None
     kept = b""
     with selectors.DefaultSelector() as selector:
@@ -172,6 +177,8 @@ def _output(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
+    import signal  # noqa: PLC0415
+
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -5,7 +5,6 @@ A row is a name, a value and an Ignore digit; Ignore 1 keeps the value and puts 
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -193,6 +192,8 @@ def _cells(line: str) -> list[str]:
     elif line.lstrip().startswith("|"):
         cells = line.strip().strip("|").split("|")
     elif "," in line or ";" in line:
+        import csv  # noqa: PLC0415 - only for tables of this form
+
         cells = next(csv.reader([line], delimiter="," if "," in line else ";"), [])
     else:
         cells = _spaced(line.split())

@@ -210,6 +210,36 @@ def test_one_mailbox_more_than_the_seats_is_refused(config):
     set_mailbox(config, "2", {"language": "de"})
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[mailboxes]\n101 = {language='de', smtp={port=25}} # c\n[sync]\nidle=true\n",
+        "[mailboxes.101]\nlanguage='de'\n[sync]\nidle=true\n[mailboxes.102]\nlanguage='fr'\n",
+        "[mailboxes.101]\r\nlanguage='de'\r\n# x\r\n",
+        "[mailboxes.'101']\n",
+        "[mailboxes]\n[mailboxes.101.smtp]\nport=1\n",
+        "\ufeff[mailboxes.101]\n",
+    ],
+)
+def test_every_usual_form_of_the_file_can_be_changed(config, text):
+    config.write_bytes(text.encode())
+    others = [number for number in load(config).mailboxes if number != "101"]
+    set_mailbox(config, "101", {"language": "it", "imap4.port": 99, "undo_window": "1h"})
+    set_system(config, "seats", 3)
+    mailbox = load(config).mailboxes["101"]
+    assert (mailbox.language, mailbox.imap4.port, mailbox.sync.undo_window) == ("it", 99, 3600)
+    remove_mailbox(config, "101")
+    assert list(load(config).mailboxes) == others
+
+
+def test_a_form_that_the_change_would_garble_is_left_alone(config):
+    text = "mailboxes.101.language='de'\nmailboxes.101.smtp.port=25\nmailboxes.102.language='fr'\n"
+    config.write_text(text)
+    with pytest.raises(InvalidOptions, match="too unusual for this change: change it by hand"):
+        set_mailbox(config, "101", {"imap4.port": 99, "undo_window": "1h"})
+    assert config.read_text() == text
+
+
 def test_a_link_to_the_configuration_stays_a_link(config, tmp_path):
     link = tmp_path / "here" / "syncengine.toml"
     link.parent.mkdir()
