@@ -18,6 +18,7 @@ from syncengine.options.schema import (
     Backlog,
     DeliveryBy,
     FoldersMode,
+    Imap4,
     Mailbox,
     OutOfScope,
     PendingExpiry,
@@ -113,10 +114,12 @@ class Binding:
             ca_file=str(imap.ca_file) if imap.ca_file else None,
             own_addresses=self.post.own_addresses(),
             mask=self.mask,
+            known_capabilities=index.views.capabilities(_server(imap)),
         )
         remote = ImapAccount(settings, recognise=self.recognise, memory=index.views)
         try:
             yield remote
+            index.views.note_capabilities(_server(imap), remote.capabilities)
         finally:
             remote.close()
 
@@ -172,3 +175,8 @@ class Binding:
     def by_append(self) -> bool:
         """Whether messages are put there by APPEND instead of being sent."""
         return self.mailbox.delivery is DeliveryBy.APPEND
+
+
+def _server(imap: Imap4) -> str:
+    """What a server is remembered under: two ports of one host may be two servers."""
+    return f"{imap.server}:{imap.port}"

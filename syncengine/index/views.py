@@ -275,6 +275,21 @@ class Views:
         ).fetchone()
         return bool(row and row["header_search_broken"])
 
+    def capabilities(self, host: str) -> frozenset[str]:
+        """What a server offered the last time, so that login and first commands can travel together."""
+        row = self._db.execute("SELECT capabilities FROM servers WHERE host = ?", [host.lower()]).fetchone()
+        return frozenset(row["capabilities"].split()) if row else frozenset()
+
+    def note_capabilities(self, host: str, capabilities: frozenset[str]) -> None:
+        """Remember what a server offers; written only when it changed."""
+        if capabilities and capabilities != self.capabilities(host):
+            with self._db.write():
+                self._db.execute(
+                    "INSERT INTO servers (host, capabilities) VALUES (?, ?)"
+                    " ON CONFLICT (host) DO UPDATE SET capabilities = excluded.capabilities",
+                    [host.lower(), " ".join(sorted(capabilities))],
+                )
+
     def note_header_search_broken(self, host: str) -> None:
         """Remember for this server that header search cannot be relied on."""
         with self._db.write():
