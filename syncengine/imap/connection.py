@@ -104,8 +104,9 @@ class Connection:
             line.sock.settimeout(min(2.0, self.settings.timeout))
             if self._idle_tag:
                 line.send(b"DONE\r\n")
-            line.send(self._channel.next_tag() + b" LOGOUT\r\n")
-            while not line.readline().upper().startswith(b"* BYE"):
+            tag = self._channel.next_tag()
+            line.send(tag + b" LOGOUT\r\n")
+            while not line.readline().upper().startswith((b"* BYE", tag.upper() + b" ")):
                 pass
         except (OSError, imaplib.IMAP4.error):
             pass
@@ -185,6 +186,7 @@ class Connection:
                 return self._login_together(channel, conversation, first)
             untagged = Untagged()
             self._logged_in(self._authenticate(channel, conversation, secret, untagged), untagged)
+            self._compress(channel)
             commands = first(self.capabilities)
             return self._after(channel.exchange([*self._enabling(), *commands], Untagged()), len(commands))
 
@@ -193,7 +195,11 @@ class Connection:
         security = self.settings.security
         context = None if security is Security.NONE else tls_context(self.settings.ca_file)
         at_once = context if security is Security.TLS else None
-        transport = Client(host, port, timeout=self.settings.timeout, context=at_once).transport
+        try:
+            transport = Client(host, port, timeout=self.settings.timeout, context=at_once).transport
+        except imaplib.IMAP4.error as error:
+            _turned_away(error)
+            raise
         self._channel = channel = Channel(transport, self._trace)
         if transport.state != "NONAUTH":
             raise WireError("the server greeted with PREAUTH, as somebody else")
@@ -219,8 +225,15 @@ class Connection:
             largest = {"LITERAL+": 1 << 62, "LITERAL-": 4096}
             self._channel.literals = max((largest.get(word, 0) for word in self.capabilities), default=0)
 
+    def _compress(self, channel: Channel) -> None:
+        """COMPRESS=DEFLATE (RFC 4978), where wanted and offered."""
+        wanted = self.settings.compress and "COMPRESS=DEFLATE" in self.capabilities
+        if wanted and channel.exchange([command(b"COMPRESS DEFLATE")], Untagged()).ok:
+            channel.transport.start_deflate()
+
     def _known_before(self) -> bool:
-        return bool(self.settings.known_capabilities) and "SASL-IR" in self.capabilities
+        settings = self.settings
+        return bool(settings.known_capabilities) and "SASL-IR" in self.capabilities and not settings.compress
 
     def _conversation(self, secret: str) -> Proof | None:
         """How to log in; None for the LOGIN command."""
@@ -350,6 +363,14 @@ class Connection:
 
     def _safe(self, text: str) -> str:
         return scrubbed(text, self._secrets)
+
+
+def _turned_away(error: imaplib.IMAP4.error) -> None:
+    """Raise ``ServerBye`` if imaplib failed because the server greeted with BYE."""
+    said = error.args[0] if error.args else b""
+    greeting = parse([said.rstrip(b"\r\n")]) if isinstance(said, bytes) and said[:1] == b"*" else None
+    if isinstance(greeting, Condition) and greeting.status == "BYE":
+        raise ServerBye(greeting)
 
 
 def _challenge(line: bytes) -> bytes:
