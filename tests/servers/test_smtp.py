@@ -168,6 +168,16 @@ def test_a_reply_of_several_lines_is_one_reply() -> None:
     assert (tried.result, tried.last_reply) == (Result.SUCCESS, "250 taken as 4711")
 
 
+@pytest.mark.parametrize(
+    "answer", [b"250-" + b"x" * 9000 + b"\r\n250 ok\r\n", b"250-x\r\n" * 12000 + b"250 ok\r\n"]
+)
+def test_a_reply_that_is_too_long_is_no_reply_though_it_ends(answer: bytes) -> None:
+    with scripted({"MAIL": answer}) as server:
+        tried = send(settings(server))
+    assert tried.result is Result.DEFERRAL
+    assert tried.last_reply.endswith("the server's answer is too long")
+
+
 def test_nobody_there_and_no_such_name_are_deferrals() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -263,6 +273,25 @@ def test_a_stall_in_the_message_is_closed_with_neither_dot_nor_quit() -> None:
     assert not session.dotted
     assert b"QUIT" not in session.body.upper()
     assert session.verbs()[-1] == "DATA"
+
+
+def test_a_fault_in_the_message_is_not_followed_by_quit_though_the_line_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """QUIT would be taken for a line of the message, and a dot for its end."""
+    monkeypatch.setattr("syncengine.delivery.channel.PACE", 0.0001)
+
+    def fail() -> None:
+        if begun:
+            raise OSError("out of reach")
+
+    begun: list[int] = []
+    with scripted() as server:
+        tried = send(settings(server), message=BIG, on_data=lambda: begun.append(1), on_progress=fail)
+        session = server.session()
+    assert (tried.result, tried.phase) == (Result.DEFERRAL, Phase.DATA)
+    assert BIG.startswith(session.body)
+    assert not session.dotted
 
 
 def test_a_connection_lost_in_the_message_is_a_deferral() -> None:
