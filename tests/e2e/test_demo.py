@@ -1,0 +1,28 @@
+"""The story on the embedded server: every step is seen by a second client."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncengine.demo.stage import RealAccount, stage
+
+
+def test_every_step_of_the_story_is_seen_on_both_sides():
+    pytest.importorskip("pymap")
+    with stage(None) as story:
+        shown = list(story.tell())
+
+    assert [(step.title, step.true) for step in shown if not step.true] == []
+    assert len(shown) == 8
+    assert any("102" in step.title for step in shown)
+
+
+def test_the_story_runs_on_a_real_account_and_cleans_up_after_itself(dovecot, raw_client):
+    login = dovecot.new_user()
+    account = RealAccount(dovecot.host, dovecot.imap_port, "none", login.user, login.password)
+    with stage(account) as story:
+        shown = list(story.tell())
+
+    assert [step.title for step in shown if not step.true] == []
+    mail = raw_client(dovecot, login)
+    assert {name: mail.uids(name) for name in mail.folders() if mail.uids(name)} == {}
