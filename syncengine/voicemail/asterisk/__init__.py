@@ -1,0 +1,23 @@
+"""Asterisk's voice mail (app_voicemail with file storage) as the engine's local side.
+
+The spool stays Asterisk's: nothing in it is renumbered, no lock of others is broken, and a message is
+known by what it is, never by where it lies.
+"""
+
+from syncengine.voicemail.asterisk.ami import Ami
+from syncengine.voicemail.asterisk.box import How
+from syncengine.voicemail.asterisk.conf import ConfMailbox, mailboxes_from, read_conf
+from syncengine.voicemail.asterisk.locks import LockMode
+from syncengine.voicemail.asterisk.store import AsteriskStore
+from syncengine.voicemail.asterisk.watcher import SpoolWatcher
+
+__all__ = [
+    "Ami",
+    "AsteriskStore",
+    "ConfMailbox",
+    "How",
+    "LockMode",
+    "SpoolWatcher",
+    "mailboxes_from",
+    "read_conf",
+]
