@@ -31,6 +31,7 @@ from syncengine.rules.plan import Action
 
 Listener = Callable[[Action], None]
 
+_SEEN = {Verb.MARK_HEARD: True, Verb.MARK_NEW: False}
 _WANTED = {
     Verb.MARK_HEARD: State.HEARD,
     Verb.MARK_NEW: State.NEW,
@@ -58,8 +59,7 @@ class Applier:
 
     def apply(self, actions: Sequence[Action]) -> None:
         """Apply in the plan's order, remote actions of one kind as one batch."""
-        for verb in (Verb.MARK_HEARD, Verb.MARK_NEW):
-            self._mark([a for a in actions if a.side is Side.REMOTE and a.verb is verb])
+        self._mark([a for a in actions if a.side is Side.REMOTE and a.verb in _SEEN])
         self._restore([a for a in actions if a.side is Side.REMOTE and a.verb is Verb.RESTORE])
         for action in actions:
             if action.side is Side.LOCAL:
@@ -73,8 +73,9 @@ class Applier:
     def _mark(self, actions: Sequence[Action]) -> None:
         if not actions:
             return
-        wanted = actions[0].verb is Verb.MARK_HEARD
-        changes = [FlagChange(a.token, copy.place, wanted, copy.modseq) for a in actions for copy in a.copies]
+        changes = [
+            FlagChange(a.token, copy.place, _SEEN[a.verb], copy.modseq) for a in actions for copy in a.copies
+        ]
         intents = self._begin(actions)
         outcomes = self.remote.mark(changes)
         with self.index.database.write():

@@ -134,8 +134,7 @@ def _move_folder(
     outcomes: dict[Uid, Outcome] = {}
     for text, uids in chunks(wanted):
         ours = {Uid(uid): wanted[Uid(uid)] for uid in uids}
-        session.ensure(where.folder, where.uidvalidity)
-        reply = session.run([headers(text, modseq=False)])
+        reply = session.within(where.folder, where.uidvalidity, [headers(text, modseq=False)])
         there = {
             found.place.uid: recognise(found.header) or Token("")
             for found in found_in(where.folder, where.uidvalidity, reply, 1)

@@ -95,6 +95,18 @@ class Session:
             )
         return opened
 
+    def within(self, folder: str, uidvalidity: int, commands: Sequence[Command]) -> Reply:
+        """Run commands that only read in ``folder``; a SELECT that is needed travels in front of them.
+
+        Raises ``FolderError`` when the folder is another one now: nothing that was read is used.
+        """
+        if self.opened is not None and self.opened.folder == folder:
+            self.ensure(folder, uidvalidity)
+            return self.run(commands)
+        _, reply = self.open(folder, then=commands)
+        self.ensure(folder, uidvalidity)
+        return reply
+
     def leaving(self) -> list[Command]:
         """What goes in front of commands about other folders: UNSELECT, since CLOSE would expunge
         (RFC 3691); a NOOP where it is not offered; nothing when no folder is open.
