@@ -21,6 +21,7 @@ from tests.support.base import AbsentError, Found, Login, Server
 from tests.support.dovecot import Dovecot
 from tests.support.mailprogram import MailProgram
 from tests.support.proxy import Proxy
+from tests.support.simimap import PROFILES, played
 from tests.support.smtp import Front, smtp_front
 from tests.support.tls import Authority
 
@@ -34,17 +35,22 @@ FIND: dict[str, Callable[[], Found]] = {
 }
 """The real servers, and how each is found on this machine."""
 
+PLAYED = {f"sim-{name}": PROFILES[name] for name in ("qresync", "condstore", "bare")}
+"""Servers that are played in memory: what runs on the real ones runs on these too."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let ``--servers dovecot,greenmail`` restrict the run."""
-    parser.addoption("--servers", default=",".join(FIND), help=f"use only these of {', '.join(FIND)}")
+    known = [*FIND, *PLAYED]
+    parser.addoption("--servers", default=",".join(known), help=f"use only these of {', '.join(known)}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse a ``--servers`` that names none of ours."""
-    unknown = _wanted(config) - FIND.keys()
+    unknown = _wanted(config) - FIND.keys() - PLAYED.keys()
     if unknown:
-        raise pytest.UsageError(f"--servers: unknown {', '.join(sorted(unknown))}; known: {', '.join(FIND)}")
+        known = ", ".join([*FIND, *PLAYED])
+        raise pytest.UsageError(f"--servers: unknown {', '.join(sorted(unknown))}; known: {known}")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -67,7 +73,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "imap_server" not in metafunc.fixturenames:
         return
     marked = [name for mark in metafunc.definition.iter_markers("server") for name in mark.args]
-    wanted = [name for name in marked or FIND if name in _wanted(metafunc.config)]
+    wanted = [name for name in marked or [*FIND, *PLAYED] if name in _wanted(metafunc.config)]
     metafunc.parametrize("imap_server", wanted, indirect=True)
 
 
@@ -112,9 +118,25 @@ def courier(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Se
         yield server
 
 
+@pytest.fixture(scope="session")
+def play() -> Iterator[Callable[[str], Server]]:
+    """Starts played servers by name, each once."""
+    running: dict[str, Server] = {}
+    with ExitStack() as stack:
+
+        def started(name: str) -> Server:
+            if name not in running:
+                running[name] = stack.enter_context(played.start(PLAYED[name]))
+            return running[name]
+
+        yield started
+
+
 @pytest.fixture
 def imap_server(request: pytest.FixtureRequest) -> Server:
-    """Each real server in turn."""
+    """Each server in turn, the real and the played."""
+    if request.param in PLAYED:
+        return request.getfixturevalue("play")(request.param)  # type: ignore[no-any-return]
     server = request.getfixturevalue(request.param)
     assert isinstance(server, Server)
     return server

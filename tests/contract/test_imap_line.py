@@ -144,6 +144,8 @@ def test_octets_that_come_one_by_one_are_read_all_the_same(
 def test_an_idle_account_tells_of_changes_and_of_its_end(
     imap_server: Server, connect: Open, raw_client: Mail, proxy_to: MakeProxy
 ) -> None:
+    if not imap_server.capable("IDLE"):
+        pytest.skip(f"{imap_server.name} has no IDLE")
     login = imap_server.new_user()
     program = raw_client(imap_server, login)
     proxy = proxy_to(imap_server.host, imap_server.imap_port)

@@ -117,6 +117,9 @@ def test_the_servers_differ_where_the_engine_must_cope(imap_server):
         "cyrus": (True, True, True),
         "courier": (False, False, True),
         "greenmail": (False, True, True),
+        "sim-qresync": (True, True, True),
+        "sim-condstore": (False, True, True),
+        "sim-bare": (False, False, True),
     }
     facts = tuple(imap_server.capable(name) for name in ("QRESYNC", "MOVE", "UIDPLUS"))
 

@@ -12,14 +12,14 @@ from tests.support.simimap.server import SimServer, VirtualClock
 
 MAIL = (
     b"From: Peter Adams <peter@example.org>\r\nTo: b@example.org\r\n"
-    b""
     b"Subject: Voice message\r\n from 12035550117\r\n"
     b"Message-ID: <%d.token@example.org>\r\nDate: Mon, 23 Nov 2026 15:15:00 +0000\r\n"
     b"X-VM-Mailbox: 10%d\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=zz\r\n\r\n"
     b"--zz\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
     b"Ref: vm-%032d-=\r\nz\r\n--zz\r\nContent-Type: audio/wav; name=a.wav\r\n"
     b"Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=a.wav\r\n\r\n"
-    b"UklGRg==\r\n--zz\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\nX-Inner: deep\r\n\r\nattached\r\n--zz--\r\n"
+    b"UklGRg==\r\n--zz\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\nX-Inner: deep\r\n\r\n"
+    b"attached\r\n--zz--\r\n"
 )
 
 
