@@ -1,0 +1,170 @@
+"""What a command says: tables and lines for people, one JSON document for programs, errors in one line.
+
+With ``--json`` nothing but that document goes to standard output. Text that came from outside never
+controls the terminal: whatever is not printable is shown by its code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Shown
+    from rich.progress import TaskID
+
+_JOINERS = "\u200c\u200d"
+"""Parts of words and of emoji; harmless, though not printable by themselves."""
+SHORT_ID = 12
+"""Digits of a message's id that a terminal shows; any six that are unique are taken as an id."""
+
+Row = Sequence[str]
+
+
+def clean(text: str) -> str:
+    """Return ``text`` in one line without anything that could move the cursor or turn the direction."""
+    if text.isprintable():
+        return text
+    return "".join(" " if c.isspace() else c if c.isprintable() or c in _JOINERS else _code(c) for c in text)
+
+
+def _code(character: str) -> str:
+    if character.isascii():
+        return f"\\x{ord(character):02x}"
+    return character.encode("ascii", "backslashreplace").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command's words go."""
+
+    json: bool = False
+    quiet: bool = False
+    """Only errors, and what was asked for."""
+
+    @property
+    def terminal(self) -> bool:
+        """Whether people are looking."""
+        return not self.json and sys.stdout.isatty()
+
+    def document(self, value: object) -> None:
+        """Print the one JSON document. ASCII only: no terminal can be misled, no encoding can fail."""
+        import json  # noqa: PLC0415 - only with --json
+
+        print(json.dumps(value, indent=2))
+
+    def data(self, text: str) -> None:
+        """Print what was asked for."""
+        print(clean(text))
+
+    def say(self, text: str) -> None:
+        """Print how it went; not with ``--quiet`` or ``--json``."""
+        if not (self.quiet or self.json):
+            print(clean(text), flush=True)
+
+    def error(self, text: str) -> None:
+        """Print an error, one line."""
+        sys.stdout.flush()
+        print(f"syncengine: {clean(text)}", file=sys.stderr, flush=True)
+
+    def table(self, columns: Row, rows: Sequence[Row], *, empty: str = "") -> None:
+        """Print a table: drawn on a terminal, aligned columns elsewhere. ``empty`` stands for no rows."""
+        if not rows:
+            self.say(empty)
+        elif self.terminal:
+            self._drawn(columns, rows)
+        else:
+            _aligned([tuple(c.upper() for c in columns), *rows])
+
+    def _drawn(self, columns: Row, rows: Sequence[Row]) -> None:
+        from rich import box  # noqa: PLC0415 - only on a terminal
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in columns:
+            table.add_column(column, no_wrap=column in {"id", "mailbox"}, overflow="fold")
+        for row in rows:
+            # Text, not str: a caller's name must not be read as markup.
+            table.add_row(*(Text(clean(cell)) for cell in row))
+        self._console().print(table)
+
+    @contextmanager
+    def progress(self, what: str, total: int) -> Iterator[Progress]:
+        """Show how far something has come while the block runs; nothing where no terminal is."""
+        if self.quiet or not self.terminal:
+            yield Progress()
+            return
+        from rich import progress  # noqa: PLC0415 - only on a terminal
+
+        columns = (
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+        )
+        with progress.Progress(*columns, console=self._console(), transient=True) as shown:
+            yield _Bar(shown, shown.add_task(what, total=total))
+
+    def _console(self) -> Console:
+        from rich.console import Console  # noqa: PLC0415
+
+        return Console(highlight=False, emoji=False, markup=False)
+
+
+class Progress:
+    """How far something has come; this one is not shown."""
+
+    def advance(self) -> None:
+        """One more of the whole is done."""
+
+    def part(self, name: str, done: int, total: int) -> None:
+        """``done`` of ``total`` steps of a part called ``name`` are done."""
+
+    def part_done(self, name: str) -> None:
+        """A part is done."""
+
+
+class _Bar(Progress):
+    """Bars of rich; safe to be told from several threads."""
+
+    def __init__(self, shown: Shown, whole: TaskID) -> None:
+        self._shown = shown
+        self._whole = whole
+        self._parts: dict[str, TaskID] = {}
+
+    def advance(self) -> None:
+        """Move the bar of the whole."""
+        self._shown.advance(self._whole)
+
+    def part(self, name: str, done: int, total: int) -> None:
+        """Move the bar of a part, which appears with its first step."""
+        if name not in self._parts:
+            self._parts[name] = self._shown.add_task(clean(name), total=total)
+        self._shown.update(self._parts[name], completed=done, total=total)
+
+    def part_done(self, name: str) -> None:
+        """Take the bar of a part away."""
+        if (task := self._parts.pop(name, None)) is not None:
+            self._shown.remove_task(task)
+
+
+def _aligned(rows: Sequence[Row]) -> None:
+    cells = [[clean(cell) for cell in row] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = (cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(padded).rstrip())
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes: wide characters two, combining ones none (Unicode Annex 11)."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width  # noqa: PLC0415 - only for other scripts
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
