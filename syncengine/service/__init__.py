@@ -1,0 +1,1 @@
+"""The service: many mailboxes watched by one process, for months."""
