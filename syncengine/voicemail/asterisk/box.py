@@ -46,7 +46,6 @@ _log = logging.getLogger(__name__)
 AREA = ".syncengine"
 """The adapter's own folder in the spool and in every mailbox; Asterisk and FreePBX pass it by."""
 
-_PATIENCE = 2.0
 _LOCK_IN_USE = 30.0
 _NO_SOUND = (0, 0, 0)
 
@@ -62,6 +61,8 @@ class How:
     maxmsg: int = 100
     settle: float = 0.06
     """A folder that was changed less than this ago may be in the middle of something."""
+    patience: float = 2.0
+    """How long to wait for a mailbox to stand still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +117,14 @@ class Box:
     # Looking
 
     def look(self, known: Iterable[Known]) -> Look:
-        """Read the mailbox until it stood still meanwhile, two seconds at most.
+        """Read the mailbox until it stood still meanwhile, or patience ends.
 
         ``known`` saves reading files again that did not change. Raises ``StoreUnproven`` for what
         cannot be read.
         """
         cache = _Cache(known)
         before, still_since = self._signature(), time.monotonic()
-        end = still_since + _PATIENCE
+        end = still_since + self.how.patience
         while True:
             look = self._try_to_read(cache)
             now, at = self._signature(), time.monotonic()

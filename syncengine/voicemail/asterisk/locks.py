@@ -60,8 +60,10 @@ def folder_lock(folder: Path, notes: Path, mode: LockMode, timeout: float) -> It
                     yield
                 finally:
                     # The name first, as Asterisk does it: who waits on this file then starts anew.
-                    (folder / FLOCK).unlink(missing_ok=True)
-                    os.close(descriptor)
+                    try:
+                        (folder / FLOCK).unlink(missing_ok=True)
+                    finally:
+                        os.close(descriptor)
     finally:
         note.unlink(missing_ok=True)
 

@@ -41,6 +41,7 @@ class Memory:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._store_id: str | None = None
 
     def prepare(self) -> None:
         """Make the folder."""
@@ -48,7 +49,9 @@ class Memory:
 
     def store_id(self) -> str | None:
         """The id of the spool that belongs to this memory, None before the first use."""
-        return read_id(self._folder / STORE)
+        if self._store_id is None:
+            self._store_id = read_id(self._folder / STORE)
+        return self._store_id
 
     def set_store_id(self, value: str) -> None:
         """Remember which spool belongs to this memory."""
