@@ -35,6 +35,7 @@ COMMANDS = (
     Command("mark", "Mark a message heard or new at the phone.", "messages"),
     Command("delete", "Delete messages at the phone; they can be restored for a while.", "messages"),
     Command("restore", "Bring a deleted message back.", "messages"),
+    Command("demo", "Tell the story on an embedded mail server, with nothing to set up.", "demo"),
 )
 
 
