@@ -31,6 +31,12 @@ Recognise = Callable[[HeaderFields], Token | None]
 class VoiceStore(Protocol):
     """The voice-mail side. Every change is compare-and-set, addressed by the store's own identity."""
 
+    def prepare(self) -> None:
+        """Make ready for use, and repair what a crash left half done."""
+
+    def sweep(self) -> int:
+        """Remove what no message needs any more; how many files."""
+
     def listing(self, mailbox: str) -> LocalListing:
         """List one mailbox completely, with the store's proof of itself before and after."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from syncengine.index import Index, QueueState
-from syncengine.model import LocalMessage, Side, State, Token, Verb
+from syncengine.model import Kind, LocalMessage, Side, State, Token, Verb
 from syncengine.rules.compare import Memory, RemoteView, remote_view
 from syncengine.rules.plan import Action, Case, Plan
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _WAITING = (QueueState.DUE, QueueState.CLAIMED, QueueState.IN_DOUBT, QueueState.BLOCKED)
 
 
@@ -24,11 +26,18 @@ def cases(index: Index, account: int, local: Iterable[LocalMessage], now: float)
     return tuple(
         Case(
             replace(memories.get(token, Memory(token)), queued=token in queued),
-            messages.get(token),
+            messages.get(token) or _tombstone(memories.get(token)),
             tuple(sightings.get(token, ())),
         )
         for token in tokens
     )
+
+
+def _tombstone(memory: Memory | None) -> LocalMessage | None:
+    """What is left of a message that the store's own proven listing does not show any more."""
+    if memory is None or memory.local is not State.DELETED:
+        return None
+    return LocalMessage("", memory.token, "", Kind.VOICE, State.DELETED, _LONG_AGO, content=False)
 
 
 def views(of: Iterable[Case]) -> dict[Token, RemoteView]:

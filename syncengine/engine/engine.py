@@ -25,6 +25,7 @@ from syncengine.options.check import seats_off
 from syncengine.options.files import CONFIG_NAME, load
 from syncengine.options.install import InstallationKey, installation_key
 from syncengine.options.schema import Settings
+from syncengine.replica import VoiceStore
 from syncengine.voicemail.builtin import BuiltinStore
 from syncengine.voicemail.lamp import Counts, run_lamp_command
 
@@ -41,6 +42,7 @@ class Engine:
         settings: Settings,
         key: InstallationKey,
         *,
+        store: VoiceStore | None = None,
         clock: Clock | None = None,
         mask: frozenset[str] = frozenset(),
     ) -> None:
@@ -52,7 +54,7 @@ class Engine:
         self._guard = threading.Lock()
         self.state_dir = settings.system.state_dir
         self.index = Index.open(self.state_dir)
-        self.store = BuiltinStore(
+        self.store: VoiceStore = store or BuiltinStore(
             self.state_dir / "voice", self.index.messages, self.index.passes, self._clock
         )
         self.store.prepare()

@@ -16,7 +16,7 @@ from syncengine.engine.status import Message
 from syncengine.errors import UsageError
 from syncengine.index import QueueState
 from syncengine.model import Kind, LocalMessage, State, Token, token_of
-from syncengine.voicemail.builtin import Incoming
+from syncengine.voicemail.builtin import BuiltinStore, Incoming
 
 if TYPE_CHECKING:
     from syncengine.engine.engine import Engine
@@ -69,7 +69,10 @@ class Mailbox:
             urgent=urgent,
             private=private,
         )
-        message = self._engine.store.take_in(incoming, data)
+        store = self._engine.store
+        if not isinstance(store, BuiltinStore):
+            raise UsageError("messages are taken in by the voice-mail server itself, not by deliver")
+        message = store.take_in(incoming, data)
         if self._engine.off(self.number) is None or self._binding.mailbox.email_integration:
             state = QueueState.DUE if self._binding.sends(kind) else QueueState.NOT_SENT
             self._engine.index.queue.put(self.number, message.token, state, self._binding.clock())

@@ -108,6 +108,7 @@ class MailboxPass:
                 f"mailbox {self._binding.number}: the voice-mail store cannot prove that it is the one the"
                 " index belongs to; is it mounted? Nothing is done until it is back"
             )
+        self._index.pairs.note_local(self._account.id, {m.token: m.state for m in listing.messages})
         return listing
 
     def _observe(self, *, whole: bool) -> None:

@@ -62,6 +62,19 @@ class Pairs:
         rows = self._db.execute("SELECT * FROM pairs WHERE account = ?", [account])
         return {Token(row["token"]): row for row in rows}
 
+    def note_local(self, account: int, shown: Mapping[Token, State]) -> None:
+        """Store what a proven listing of the voice-mail store showed; what it lacks was deleted there."""
+        changed = []
+        for token, memory in self.memories(account).items():
+            state = shown.get(token)
+            if state is None and memory.local is not None:
+                state = State.DELETED
+            if state is not memory.local:
+                changed.append((state, account, token))
+        if changed:
+            with self._db.write():
+                self._db.executemany("UPDATE pairs SET local = ? WHERE account = ? AND token = ?", changed)
+
     def note_sightings(self, account: int) -> None:
         """Bring memories up to date with the sightings just stored; give further copies their base."""
         key = {"account": account}
@@ -153,7 +166,8 @@ class Pairs:
         """Record, before it begins, that a message goes to the account in this state."""
         with self._db.write():
             self._db.execute(
-                "INSERT INTO pairs (account, token, base, sent_at) VALUES (:account, :token, :base, :now)"
+                "INSERT INTO pairs (account, token, base, local, sent_at)"
+                " VALUES (:account, :token, :base, :base, :now)"
                 " ON CONFLICT (account, token) DO UPDATE SET base = :base, sent_at = :now, sighted = 0,"
                 " absent = 0, linked = 1, closed_at = NULL",
                 {"account": account, "token": token, "base": base, "now": now},
@@ -323,4 +337,5 @@ def _memory(row: sqlite3.Row) -> Memory:
         refused=bool(row["refused"]),
         home=row["home"] or "",
         expired=bool(row["expired"]),
+        local=State(row["local"]) if row["local"] else None,
     )

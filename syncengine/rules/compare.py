@@ -58,6 +58,8 @@ class Memory:
     """The folder in scope where it was live last."""
     expired: bool = False
     """What is pending for it is not expected any more."""
+    local: State | None = None
+    """What the voice-mail store showed last; DELETED too when a proven listing did not show it any more."""
 
 
 @dataclass(frozen=True, slots=True)
