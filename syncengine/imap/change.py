@@ -103,9 +103,15 @@ def _marked(change: FlagChange, shown: FlagState | None, refused: UidSet, reply:
         return Outcome(change.token, done=False, error=reply.refusal, moved_on=not reply.refusal)
     if (SEEN in shown.flags) is change.seen:
         return Outcome(change.token, done=True, place=change.place, flags=shown)
-    moved_on = change.place.uid in refused
-    error = None if moved_on else f"the server did not take the flag: {reply.refusal or 'it says it did'}"
-    return Outcome(change.token, done=False, error=error, place=change.place, flags=shown, moved_on=moved_on)
+    # An OK that the FETCH contradicts is no failure: the change is not confirmed, and tried again.
+    return Outcome(
+        change.token,
+        done=False,
+        error=f"the server did not take the flag: {reply.refusal}" if reply.refusal else None,
+        place=change.place,
+        flags=shown,
+        moved_on=change.place.uid in refused,
+    )
 
 
 def move(
@@ -221,7 +227,7 @@ def _outcomes(
         elif not refusal and DELETED in left[uid]:
             outcomes[uid] = Outcome(tokens[uid], done=True, error=NO_UIDPLUS, place=place)
         else:
-            outcomes[uid] = Outcome(tokens[uid], done=False, error=refusal or "the server still shows it")
+            outcomes[uid] = Outcome(tokens[uid], done=False, error=refusal)
     return outcomes
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from syncengine.imap.bulk import SHAPE, fetches
 from syncengine.imap.commands import Command, Reply, Untagged
 from syncengine.imap.errors import ServerBye, WireError
 from syncengine.imap.tokens import LITERAL
@@ -152,6 +153,10 @@ class Channel:
         """Read until one of ``waiting`` is complete (and take it out), or None at a go-ahead."""
         transport = self.transport
         while True:
+            if self.trace is None and transport.begins_with(SHAPE):
+                found, octets = fetches(transport.peek())
+                untagged.fetches += found
+                transport.skip(octets)
             parts = self.response()
             lead = parts[0][:1]
             if lead == b"*":

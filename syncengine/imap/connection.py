@@ -196,7 +196,9 @@ class Connection:
         context = None if security is Security.NONE else tls_context(self.settings.ca_file)
         at_once = context if security is Security.TLS else None
         try:
-            transport = Client(host, port, timeout=self.settings.timeout, context=at_once).transport
+            transport = Client(
+                host, port, timeout=self.settings.timeout, context=at_once, told=self.settings.on_socket
+            ).transport
         except imaplib.IMAP4.error as error:
             _turned_away(error)
             raise

@@ -21,7 +21,7 @@ from syncengine.imap.texts import own_text
 from syncengine.imap.uidset import UidSet, chunks
 from syncengine.model import Folder, Found, Place, Token
 from syncengine.replica import Recognise
-from syncengine.rules.identity import body_ref, from_own
+from syncengine.rules.identity import body_ref, from_own, parse_header_block
 
 Hits = tuple[tuple[Token, Found], ...]
 
@@ -68,12 +68,13 @@ class Finder:
     witnesses: dict[str, tuple[Token, Place]] = field(default_factory=dict)
     """Per folder a message known to lie there with its header: SEARCH HEADER has to find it."""
 
-    def note(self, found: Collection[Found]) -> None:
-        """Learn witnesses from messages whose headers were read."""
-        for item in found:
+    def note(self, found: Sequence[Found]) -> None:
+        """Learn a witness from messages of one folder whose headers were read."""
+        for item in reversed(found):
             token = item.header.vm_uuid and self.recognise(item.header)
             if token and token == item.header.vm_uuid:
                 self.witnesses[item.place.folder] = (token, item.place)
+                return
 
     def search(self, folder: Folder, tokens: Sequence[Token]) -> Hits:
         """See :meth:`syncengine.replica.Account.search`. Raises ``FolderError`` when SEARCH is refused."""
@@ -168,7 +169,7 @@ class Finder:
     def _look(self, opened: Opened, uids: Sequence[int]) -> Iterator[Found]:
         for text, _ in chunks(uids, count=500):
             reply = self.session.run([headers(text, modseq=opened.highestmodseq is not None)])
-            yield from found_in(opened.folder, opened.uidvalidity, reply, 1)
+            yield from found_in(opened.folder, opened.uidvalidity, reply, 1, read=parse_header_block)
 
     def _stripped(self, found: Found) -> bool:
         """Whether a gateway may have taken our fields off a mail of ours; replies are never ours."""

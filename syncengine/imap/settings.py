@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from socket import socket
 
 
 class Security(StrEnum):
@@ -65,6 +66,8 @@ class AccountSettings:
     """COMPRESS=DEFLATE where offered: fewer octets, one more round trip at login."""
     known_capabilities: frozenset[str] = frozenset()
     """What the server offered last time: lets login, ENABLE and the first commands travel together."""
+    on_socket: Callable[[socket], None] | None = None
+    """Told of the socket before anything is read: shutting it down ends a wait from another thread."""
 
     @property
     def endpoint(self) -> tuple[str, int]:

@@ -8,19 +8,26 @@ exception the transport is dead: nothing here repairs a half-read stream.
 from __future__ import annotations
 
 import imaplib
+import re
 import select
 import socket
 import ssl
 import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
 
 MAX_LINE = 32 << 20
 """Octets of one line: a SEARCH answer that names four million UIDs."""
+_CONNECT = 20.0
+"""Seconds for TCP itself; a server that is there answers in less."""
 _READ = 1 << 18
 _INFLATED = 1 << 20
+
+
+Told = Callable[[socket.socket], None]
 
 
 class Transport(imaplib.IMAP4):
@@ -30,9 +37,12 @@ class Transport(imaplib.IMAP4):
     ``imaplib.IMAP4.abort`` for lines without end.
     """
 
-    def __init__(self, host: str, port: int, *, timeout: float, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, host: str, port: int, *, timeout: float, context: ssl.SSLContext | None, told: Told | None = None
+    ) -> None:
         self._patience = timeout
         self._context = context
+        self._tell = told
         self._buffer = bytearray()
         self._inflate: Any = None
         self._deflate: Any = None
@@ -49,15 +59,18 @@ class Transport(imaplib.IMAP4):
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
         """Connect; TLS at once when a context was given."""
         self.host, self.port = host, port
-        plain = socket.create_connection((host, port), timeout)
+        plain = socket.create_connection((host, port), timeout if timeout is None else min(timeout, _CONNECT))
         try:
+            plain.settimeout(timeout)
+            if self._tell is not None:
+                self._tell(plain)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if hasattr(socket, "TCP_KEEPIDLE"):
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 120)
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 30)
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
-            self.sock = self._context.wrap_socket(plain, server_hostname=host) if self._context else plain
+            self.sock = self._secured(plain, self._context) if self._context else plain
         except BaseException:
             plain.close()
             raise
@@ -126,7 +139,7 @@ class Transport(imaplib.IMAP4):
         """
         if self._buffer:
             raise self.abort("unencrypted octets after STARTTLS: somebody is in between")
-        self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
+        self.sock = self._secured(self.sock, context)
 
     def start_deflate(self) -> None:
         """Compress both directions from here on (RFC 4978)."""
@@ -134,6 +147,18 @@ class Transport(imaplib.IMAP4):
             raise self.abort("octets between COMPRESS and the compressed stream")
         self._inflate = zlib.decompressobj(-15)
         self._deflate = zlib.compressobj(6, wbits=-15)
+
+    def begins_with(self, shape: re.Pattern[bytes]) -> bool:
+        """Whether what waits in the buffer begins like this."""
+        return shape.match(self._buffer) is not None
+
+    def peek(self) -> bytes:
+        """What waits in the buffer."""
+        return bytes(self._buffer)
+
+    def skip(self, size: int) -> None:
+        """Drop the first ``size`` octets of the buffer."""
+        del self._buffer[:size]
 
     def has_line(self) -> bool:
         """Whether a whole line waits in the buffer."""
@@ -158,6 +183,18 @@ class Transport(imaplib.IMAP4):
             pass
         finally:
             self.sock.settimeout(self._patience)
+
+    def _secured(self, plain: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+        """TLS over a connected socket, told of before the handshake may hang."""
+        secured = context.wrap_socket(plain, server_hostname=self.host, do_handshake_on_connect=False)
+        if self._tell is not None:
+            self._tell(secured)
+        try:
+            secured.do_handshake()
+        except BaseException:
+            secured.close()
+            raise
+        return secured
 
     def _take(self, size: int) -> bytes:
         taken = bytes(self._buffer[:size])
@@ -190,9 +227,12 @@ class Transport(imaplib.IMAP4):
 class Client(IMAPClient):  # type: ignore[misc]
     """imapclient over :class:`Transport`."""
 
-    def __init__(self, host: str, port: int, *, timeout: float, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, host: str, port: int, *, timeout: float, context: ssl.SSLContext | None, told: Told | None = None
+    ) -> None:
         self.transport: Transport
         self._context = context
+        self._tell = told
         super().__init__(
             host, port, ssl=context is not None, ssl_context=context, timeout=SocketTimeout(timeout, timeout)
         )
@@ -200,7 +240,9 @@ class Client(IMAPClient):  # type: ignore[misc]
         self._imap.debug = 0
 
     def _create_IMAP4(self) -> Transport:  # noqa: N802
-        self.transport = Transport(self.host, self.port, timeout=self._timeout.read, context=self._context)
+        self.transport = Transport(
+            self.host, self.port, timeout=self._timeout.read, context=self._context, told=self._tell
+        )
         return self.transport
 
 

@@ -131,15 +131,6 @@ Response: TypeAlias = (
     | None
 )
 
-_FLAGS_ONLY = re.compile(
-    rb"\* \d+ FETCH \((?:UID (\d{1,10}) FLAGS \(([^()\"]*)\)|FLAGS \(([^()\"]*)\) UID (\d{1,10}))"
-    rb"(?: MODSEQ \((\d{1,20})\))?\)$"
-)
-_HEADER_LITERAL = re.compile(
-    rb"\* \d+ FETCH \(UID (\d{1,10}) FLAGS \(([^()\"]*)\)(?: MODSEQ \((\d{1,20})\))? "
-    rb"BODY\[(HEADER)\.FIELDS \([^()]*\)\] \{\d{1,12}\}$"
-)
-
 
 def parse(parts: Sequence[bytes]) -> Response:
     """One untagged response as a value; None for what the engine has no use for.
@@ -148,16 +139,6 @@ def parse(parts: Sequence[bytes]) -> Response:
     such lines unasked (Dovecot before ENABLE QRESYNC, GreenMail).
     """
     line = parts[0]
-    if len(parts) == 1:
-        quick = _FLAGS_ONLY.match(line)
-        if quick:
-            uid, flags = (quick[1], quick[2]) if quick[1] else (quick[4], quick[3])
-            return Fetch(_uid(uid), flag_set(flags), _modseq(quick[5]) if quick[5] else None)
-    elif len(parts) == 3 and parts[2] == b")":
-        quick = _HEADER_LITERAL.match(line)
-        if quick:
-            modseq = _modseq(quick[3]) if quick[3] else None
-            return Fetch(_uid(quick[1]), flag_set(quick[2]), modseq, {"HEADER.FIELDS": parts[1]})
     head = _UNTAGGED.match(line)
     if head is None:
         raise WireError(f"no IMAP response: {line[:60]!r}")
@@ -246,7 +227,12 @@ def _fetch(values: list[Value]) -> Fetch | None:
             case b"UID":
                 uid = _uid(value)
             case b"FLAGS":
-                flags = flag_set(b" ".join(_texts(value)))
+                words = value if isinstance(value, list) else []
+                flags = flag_set(
+                    b" ".join(
+                        b"NIL" if word is None else word for word in words if not isinstance(word, list)
+                    )
+                )
             case b"MODSEQ":
                 modseq = _modseq(value[0] if isinstance(value, list) and value else value)
             case bytes() as key if key.startswith(b"BODY["):

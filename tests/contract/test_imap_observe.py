@@ -49,7 +49,8 @@ def test_all_strategies_see_what_the_mail_program_sees(
             shown = {
                 uid: flags & {SEEN, DELETED, "\\Flagged"} for uid, (_, flags) in views[name].seen.items()
             }
-            there = {uid: program.flags(uid) for uid in program.uids()}
+            now = program.client.get_flags(program.uids())
+            there = {uid: {flag.decode() for flag in now[uid]} - {"\\Recent"} for uid in now}
             assert shown == there, name
         assert len({view.cursor.uidnext for view in views.values() if view.cursor}) == 1
 

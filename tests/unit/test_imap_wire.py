@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncengine.imap.bulk import fetches
 from syncengine.imap.commands import Command, Untagged, command, login_command
 from syncengine.imap.errors import WireError
 from syncengine.imap.failures import pause, scrubbed
@@ -346,6 +347,52 @@ def test_chunks_hold_every_uid_once_and_stay_short(uids: set[int], count: int) -
 def test_a_hundred_thousand_scattered_uids_make_lines_below_eight_thousand_octets() -> None:
     assert all(len(text) < 8_000 for text, _ in chunks(range(1, 200_000, 2)))
     assert [text for text, _ in chunks(range(1, 100_001))] == ["1:100000"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, LARGEST_UID + 1),
+            st.sets(st.sampled_from(["\\Seen", "\\Recent", "kw", "$Junk", "50%"])),
+            st.none() | st.integers(1, (1 << 63) - 1),
+            st.none() | st.binary(max_size=40),
+            st.booleans(),
+        ),
+        max_size=6,
+    ),
+    st.integers(0, 80),
+)
+def test_fetches_read_in_bulk_are_those_read_one_by_one(
+    rows: list[tuple[int, set[str], int | None, bytes | None, bool]], missing: int
+) -> None:
+    responses = []
+    for uid, flags, modseq, block, first in rows:
+        text = b"FLAGS (%s)" % b" ".join(flag.encode() for flag in sorted(flags))
+        items = [b"UID %d" % uid, text] if first else [text, b"UID %d" % uid]
+        items += [b"MODSEQ (%d)" % modseq] if modseq else []
+        head = b"* 7 FETCH (" + b" ".join(items)
+        if block is None:
+            responses.append([head + b")"])
+        else:
+            responses.append([head + b" BODY[HEADER.FIELDS (FROM X-A)] {%d}" % len(block), block, b")"])
+    data = b"".join(
+        parts[0] + b"\r\n" + b"".join(parts[1:]) + b"\r\n" * (len(parts) > 1) for parts in responses
+    )
+    whole, octets = fetches(data)
+    assert whole == [parse(parts) for parts in responses[: len(whole)]]
+    assert octets == len(data) or len(whole) < len(responses)
+    some, taken = fetches(data[: len(data) - missing])
+    assert some == whole[: len(some)]
+    assert taken <= len(data) - min(missing, len(data))
+
+
+def test_the_usual_shapes_are_read_in_bulk() -> None:
+    data = b"* 1 FETCH (UID 5 FLAGS (\\Seen) MODSEQ (7))\r\n* 2 FETCH (FLAGS () UID 6)\r\n"
+    literal = b"* 3 FETCH (UID 8 FLAGS () MODSEQ (9) BODY[HEADER.FIELDS (FROM TO)] {6}\r\na: b\r\n)\r\n"
+    found, octets = fetches(data + literal + b"v1 OK\r\n")
+    assert [fetch.uid for fetch in found] == [5, 6, 8]
+    assert octets == len(data + literal)
+    assert found[2].sections == {"HEADER.FIELDS": b"a: b\r\n"}
 
 
 _ATOMS = st.from_regex(rb"[A-Za-z0-9$\\.*%+-]{1,12}", fullmatch=True).filter(lambda a: a.upper() != b"NIL")
