@@ -68,6 +68,7 @@ class MailboxPass:
             self._index.passes.allow_held(self._account.id)
         listing = self._local()
         self._observe(whole=full)
+        self._reached()
         self._recover()
         self._enqueue(listing)
         self._filing.create_folder()
@@ -121,6 +122,12 @@ class MailboxPass:
                 f"mailbox {self._binding.number}: the first complete look failed"
                 f" ({self._observer.problems[0].what}); nothing is sent before one succeeds"
             )
+
+    def _reached(self) -> None:
+        """The account answers: the time in which it did not is given back to what is pending."""
+        failing = self._index.passes.account_outcome(self._account.id, self._clock(), ok=True)
+        if failing:
+            self._index.pairs.shift_deadlines(self._account.id, failing)
 
     # Recovering
 

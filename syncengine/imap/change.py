@@ -100,7 +100,7 @@ def _modified(results: Iterable[Condition]) -> UidSet:
 
 def _marked(change: FlagChange, shown: FlagState | None, refused: UidSet, reply: Reply) -> Outcome:
     if shown is None:
-        return Outcome(change.token, done=False, error=reply.refusal, moved_on=not reply.refusal)
+        return Outcome(change.token, done=False, error=reply.refusal or None, moved_on=not reply.refusal)
     if (SEEN in shown.flags) is change.seen:
         return Outcome(change.token, done=True, place=change.place, flags=shown)
     # An OK that the FETCH contradicts is no failure: the change is not confirmed, and tried again.
@@ -148,7 +148,9 @@ def _move_folder(
         sure = [uid for uid, token in ours.items() if there.get(uid) == token]
         for uid, token in ours.items():
             if uid not in there:
-                outcomes[uid] = Outcome(token, done=False, error=reply.refusal, moved_on=not reply.refusal)
+                outcomes[uid] = Outcome(
+                    token, done=False, error=reply.refusal or None, moved_on=not reply.refusal
+                )
             elif there[uid] != token:
                 outcomes[uid] = Outcome(token, done=False, moved_on=True)
         if sure:
@@ -227,7 +229,7 @@ def _outcomes(
         elif not refusal and DELETED in left[uid]:
             outcomes[uid] = Outcome(tokens[uid], done=True, error=NO_UIDPLUS, place=place)
         else:
-            outcomes[uid] = Outcome(tokens[uid], done=False, error=refusal)
+            outcomes[uid] = Outcome(tokens[uid], done=False, error=refusal or None)
     return outcomes
 
 
