@@ -63,18 +63,28 @@ class Call:
 
     def settings(self) -> Settings:
         """Read the options, warning of doubtful ports; raises ``OptionsError`` if they do not hold."""
-        import logging  # noqa: PLC0415
-
-        from syncengine.options.check import port_warnings  # noqa: PLC0415
         from syncengine.options.files import load  # noqa: PLC0415
 
-        settings = load(self.config())
-        for line in port_warnings(settings):
-            logging.getLogger(__name__).warning("%s: %s", settings.path, line)
-        return settings
+        return _warned(load(self.config()))
+
+    def settings_so_far(self) -> Settings:
+        """Read the options as far as they hold, so that they can be mended one by one."""
+        from syncengine.options.files import examine  # noqa: PLC0415
+
+        return _warned(examine(self.config())[0])
 
     def engine(self) -> Engine:
         """Open the engine; use it in a ``with`` statement."""
         from syncengine.engine.engine import Engine  # noqa: PLC0415
 
         return Engine.open(self.settings())
+
+
+def _warned(settings: Settings) -> Settings:
+    import logging  # noqa: PLC0415
+
+    from syncengine.options.check import port_warnings  # noqa: PLC0415
+
+    for line in port_warnings(settings):
+        logging.getLogger(__name__).warning("%s: %s", settings.path, line)
+    return settings

@@ -21,42 +21,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; ``--help`` and ``--version`` leave by ``SystemExit``."""
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        args = completed(build().parse_args(words))
-    except UsageError as error:
-        Output().error(str(error))
-        return Exit.USAGE
-    out = Output(json=args.json, quiet=args.quiet)
-    try:
-        code = _run(args, out)
+        code = _guarded(words)
         sys.stdout.flush()
     except BrokenPipeError:
         return _unread()
     except OSError as error:
         # A full disk behind standard output, most likely; Python would try once more at its end.
         _unread()
-        out.error(f"standard output: cannot be written: {error.strerror}")
+        Output().error(f"standard output: cannot be written: {error.strerror}")
         return Exit.FAILED
     return code
+
+
+def _guarded(words: Sequence[str]) -> Exit:
+    args: Namespace | None = None
+    out = Output()
+    try:
+        args = completed(build().parse_args(words))
+        out = Output(json=args.json, quiet=args.quiet)
+        return _run(args, out)
+    except KeyboardInterrupt:
+        out.error("interrupted; nothing is lost")
+        return Exit.FAILED
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last one who can say it in one line
+        if args.verbose > 1 if args else "-vv" in words:
+            import traceback  # noqa: PLC0415
+
+            traceback.print_exc()
+        return _failed(error, out)
 
 
 def _run(args: Namespace, out: Output) -> Exit:
     from syncengine.cli.logs import logged  # noqa: PLC0415 - logging is not needed for --help
 
     with logged(args.verbose, quiet=args.quiet):
-        try:
-            code: Exit = args.run(Call(args, out))
-        except KeyboardInterrupt:
-            out.error("interrupted; nothing is lost")
-            return Exit.FAILED
-        except (BrokenPipeError, SystemExit):
-            raise
-        except Exception as error:  # noqa: BLE001 - the last one who could say it in one line
-            if args.verbose > 1:
-                import traceback  # noqa: PLC0415
-
-                traceback.print_exc()
-            return _failed(error, out)
-    return code
+        code: Exit = args.run(Call(args, out))
+        return code
 
 
 def _failed(error: Exception, out: Output) -> Exit:

@@ -35,6 +35,10 @@ COMMANDS = (
     Command("mark", "Mark a message heard or new at the phone.", "messages"),
     Command("delete", "Delete messages at the phone; they can be restored for a while.", "messages"),
     Command("restore", "Bring a deleted message back.", "messages"),
+    Command("queue", "List what is to be sent; send it again, or give it up.", "queue"),
+    Command("mailbox", "Add, change, show, list or remove mailboxes' options.", "mailbox"),
+    Command("system", "Show or set the options of the whole system.", "system"),
+    Command("import-vmconfig", "Take over a Misc Setup table.", "system"),
     Command("demo", "Tell the story on an embedded mail server, with nothing to set up.", "demo"),
 )
 

@@ -19,7 +19,8 @@ MESSAGE_KEYS = [
     "pages", "urgent", "folder", "pending", "error",
 ]  # fmt: skip
 REPORT_KEYS = [
-    "mailbox", "ok", "held", "dry_run", "actions", "errors", "round_trips", "bytes_in", "bytes_out", "seconds",
+    "mailbox", "ok", "held", "dry_run", "actions", "errors", "round_trips", "bytes_in", "bytes_out",
+    "seconds",
 ]  # fmt: skip
 STATUS_KEYS = ["mailbox", "state", "new", "heard", "pending", "last_pass", "last_error", "next_try"]
 

@@ -1,4 +1,4 @@
-"""The command ``syncengine`` as tests call it: in this process for speed, or as its own for the whole truth."""
+"""The command ``syncengine`` as tests call it: in this process for speed, or in its own for the truth."""
 
 from __future__ import annotations
 
