@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from socket import socket
 
 from syncengine.engine.media import media_of
 from syncengine.engine.post import MailboxPost
+from syncengine.imap.channel import Trace
 from syncengine.imap.replica import ImapAccount
 from syncengine.imap.scope import roles, voice_folder
 from syncengine.imap.settings import AccountSettings, Authentication, SearchMode, Security
@@ -97,9 +99,10 @@ class Binding:
         """Content type of a recording or fax; raises ``SyncError`` if it does not decode."""
         return media_of(content, "", kind).media_type
 
-    @contextmanager
-    def connect(self, index: Index) -> Iterator[ImapAccount]:
-        """The account, connected when first used, closed at the end."""
+    def open_account(
+        self, index: Index, *, trace: Trace | None = None, on_socket: Callable[[socket], None] | None = None
+    ) -> ImapAccount:
+        """The account, connected when first used; whoever opens it closes it."""
         imap = self.mailbox.imap4
         secret = imap.password
         settings = AccountSettings(
@@ -115,13 +118,23 @@ class Binding:
             own_addresses=self.post.own_addresses(),
             mask=self.mask,
             known_capabilities=index.views.capabilities(_server(imap)),
+            on_socket=on_socket,
         )
-        remote = ImapAccount(settings, recognise=self.recognise, memory=index.views)
+        return ImapAccount(settings, recognise=self.recognise, memory=index.views, trace=trace)
+
+    @contextmanager
+    def connect(self, index: Index) -> Iterator[ImapAccount]:
+        """The account for one pass, connected when first used, closed at the end."""
+        remote = self.open_account(index)
         try:
             yield remote
-            index.views.note_capabilities(_server(imap), remote.capabilities)
+            self.note_server(index, remote)
         finally:
             remote.close()
+
+    def note_server(self, index: Index, remote: ImapAccount) -> None:
+        """Remember what the server offered, for the next connection to it."""
+        index.views.note_capabilities(_server(self.mailbox.imap4), remote.capabilities)
 
     # Folders
 

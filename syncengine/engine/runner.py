@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from syncengine.engine.handover import Handover
 from syncengine.engine.lock import mailbox_lock
 from syncengine.engine.mailboxpass import MailboxPass
 from syncengine.engine.result import Result
-from syncengine.errors import Busy, EngineError, MailboxError, StoreUnproven, SyncError
+from syncengine.errors import Busy, EngineError, StoreUnproven, SyncError
+from syncengine.imap.replica import ImapAccount
 from syncengine.index import Index, QueueState
 from syncengine.model import Problem, Report, Traffic, id_of
 
@@ -35,6 +37,18 @@ class Wish:
     accept_deletes: bool = False
 
 
+Connect = Callable[[Binding, Index], AbstractContextManager[ImapAccount]]
+"""Gives a pass the mailbox's account and takes it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A pass that has ended; ``error`` is why it could not go on, None where it came to its end."""
+
+    report: Report
+    error: SyncError | None = None
+
+
 @dataclass(slots=True)
 class Runner:
     """Runs passes over mailboxes of one index."""
@@ -42,12 +56,17 @@ class Runner:
     index: Index
     state_dir: Path
     emit: Callable[[Event], None]
+    connect: Connect = Binding.connect
 
     def run(self, binding: Binding, wish: Wish) -> Report:
         """Pass over one mailbox; failures of the mailbox are in the report, never raised.
 
         Raises ``Busy`` where another process holds the mailbox; the dirty mark is left for it.
         """
+        return self.attempt(binding, wish).report
+
+    def attempt(self, binding: Binding, wish: Wish) -> Passed:
+        """The same, and the error itself, for whoever decides when to try again."""
         if wish.dry_run:
             return self._reported(binding, wish, self._preview)
         try:
@@ -57,30 +76,32 @@ class Runner:
             self.index.passes.mark_dirty(binding.number, binding.clock())
             raise
 
-    def _until_clean(self, binding: Binding, wish: Wish) -> Report:
+    def _until_clean(self, binding: Binding, wish: Wish) -> Passed:
         for _ in range(_MOST_RUNS):
             self.index.passes.take_dirty(binding.number)
-            report = self._reported(binding, wish, self._pass)
-            self.index.passes.record(binding.number, binding.clock(), _first(report))
-            if not report.ok or binding.number not in self.index.passes.dirty():
+            passed = self._reported(binding, wish, self._pass)
+            self.index.passes.record(binding.number, binding.clock(), _first(passed.report))
+            if not passed.report.ok or binding.number not in self.index.passes.dirty():
                 break
-        return report
+        return passed
 
     def _reported(
         self, binding: Binding, wish: Wish, work: Callable[[Binding, Wish], tuple[Result, Traffic]]
-    ) -> Report:
+    ) -> Passed:
         started = time.monotonic()
+        failure: SyncError | None = None
         try:
             result, traffic = work(binding, wish)
-        except (EngineError, StoreUnproven, MailboxError, SyncError) as error:
+        except SyncError as error:
+            failure = error
             result, traffic = Result(problems=[Problem(f"mailbox {binding.number}", str(error))]), Traffic()
         except sqlite3.Error as error:
+            failure = EngineError(f"the index cannot be used: {error}")
             where = self.index.database.path
-            result = Result(problems=[Problem(str(where), f"the index cannot be used: {error}")])
-            traffic = Traffic()
+            result, traffic = Result(problems=[Problem(str(where), str(failure))]), Traffic()
         for problem in result.problems:
             _log.warning("mailbox %s: %s: %s", binding.number, problem.where, problem.what)
-        return Report(
+        report = Report(
             mailbox=binding.number,
             ok=not result.problems,
             held=result.held > 0,
@@ -90,22 +111,21 @@ class Runner:
             traffic=traffic,
             seconds=time.monotonic() - started,
         )
+        return Passed(report, failure)
 
     def _pass(self, binding: Binding, wish: Wish) -> tuple[Result, Traffic]:
         if not binding.mailbox.synchronises:
             return self._send_only(binding), Traffic()
         account = binding.account(self.index)
         try:
-            with binding.connect(self.index) as remote:
+            with self.connect(binding, self.index) as remote:
+                before = remote.traffic
                 one = MailboxPass(binding, self.index, remote, account, emit=self.emit)
                 result = one.run(full=wish.full, accept_deletes=wish.accept_deletes)
         except SyncError:
             self.index.passes.account_outcome(account.id, binding.clock(), ok=False)
             raise
-        failing = self.index.passes.account_outcome(account.id, binding.clock(), ok=True)
-        if failing:
-            self.index.pairs.shift_deadlines(account.id, failing)
-        return result, remote.traffic
+        return result, _since(before, remote.traffic)
 
     def _preview(self, binding: Binding, wish: Wish) -> tuple[Result, Traffic]:
         """What a pass would do, over a copy of the index in memory."""
@@ -145,6 +165,13 @@ class Runner:
         for token, reason in handover.undeliverable:
             self.emit(DeliveryFailed(binding.number, id_of(token), reason))
         return result
+
+
+def _since(before: Traffic, now: Traffic) -> Traffic:
+    """What one pass cost on a connection that may have served others before."""
+    return Traffic(
+        now.round_trips - before.round_trips, now.bytes_in - before.bytes_in, now.bytes_out - before.bytes_out
+    )
 
 
 def _first(report: Report) -> str | None:

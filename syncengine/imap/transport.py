@@ -38,7 +38,13 @@ class Transport(imaplib.IMAP4):
     """
 
     def __init__(
-        self, host: str, port: int, *, timeout: float, context: ssl.SSLContext | None, told: Told | None = None
+        self,
+        host: str,
+        port: int,
+        *,
+        timeout: float,
+        context: ssl.SSLContext | None,
+        told: Told | None = None,
     ) -> None:
         self._patience = timeout
         self._context = context
@@ -228,7 +234,13 @@ class Client(IMAPClient):  # type: ignore[misc]
     """imapclient over :class:`Transport`."""
 
     def __init__(
-        self, host: str, port: int, *, timeout: float, context: ssl.SSLContext | None, told: Told | None = None
+        self,
+        host: str,
+        port: int,
+        *,
+        timeout: float,
+        context: ssl.SSLContext | None,
+        told: Told | None = None,
     ) -> None:
         self.transport: Transport
         self._context = context
