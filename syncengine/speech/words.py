@@ -1,0 +1,250 @@
+"""A paragraph as it can be spoken: links, codes, numbers and dates in words, signs that nobody says removed.
+
+Pure. Every pattern is bounded, so that the time grows in proportion to the text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from datetime import date
+from itertools import groupby
+from urllib.parse import urlsplit
+
+from syncengine.speech.phrases import Phrases, spoken_date, spoken_time
+
+MAX_SENTENCE = 300
+"""Characters of one sentence; a longer one is spoken in pieces, so that the first can be heard soon."""
+
+_MARKDOWN_LINK = re.compile(r"\[([^\[\]]{1,200})\]\(\s*(?:https?|mailto):[^()\s]{1,2000}\)")
+_ASIDE = re.compile(r"[<(\[]\s*(?:https?://|mailto:|www\.)[^<>()\[\]\s]{1,4000}\s*[>)\]]", re.I)
+_URL = re.compile(r"(?:\bhttps?://|\bftp://|\bwww\.)[^\s<>\"]{1,4000}", re.I)
+_ADDRESS = re.compile(r"(?:\bmailto:)?(?<![\w.+-])([\w.+-]{1,64})@((?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24})")
+_CODE = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # a UUID
+    r"|(?<![^\s\"'(<=:])[A-Za-z0-9+/=_.%-]{24,}",
+    re.I,
+)
+_END_OF_LINK = ".,;:!?)]}'\"»”"
+_PLAIN_LOCAL = 24
+
+_ISO_DATE = re.compile(
+    r"\b(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?\b"
+)
+_DOTTED_DATE = re.compile(r"\b(\d{1,2})\. ?(\d{1,2})\. ?(\d{4})\b")
+_DAY_AND_MONTH = re.compile(r"\b(\d{1,2})\. ?(\w{3,9})\b")
+_SLASHED_DATE = re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b")
+_TIME = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?(?![\d:])( ?Uhr\b| ?[ap]\.?m\b\.?)?", re.I)
+_MONEY = re.compile(r"([€$£]) ?(\d[\d.,]{0,20}\d|\d)")
+_MONEY_AFTER = re.compile(r"(\d) ?([€$£])")
+_PHONE = re.compile(r"(?<![\w.,])(?:\+|0|\(0)[\d ()/-]{5,24}\d(?!\w|[.,]\d)")
+_DIGITS = re.compile(r"(?<![\d.,])\d{7,}(?![\d.,]\d)")
+
+_EMPHASIS = re.compile(r"[*_~|`^\\{}\[\]<>=]+|#(?!\d)")
+_RUN = re.compile(r"([^\w\s])(?:\s?\1){2,}")
+_MIXED_RUN = re.compile(r"[^\w\s]{4,}")
+_LETTERS = re.compile(r"([^\W\d])\1{3,}")
+_BULLET = re.compile(r"^\s*[-*•·\u2013—+>]+\s+")
+_SPACES = re.compile(r"\s+")
+_BEFORE_STOP = re.compile(r"\s+(?=[,.;!?…])")
+_WORD = re.compile(r"\w")
+_UNSAID = frozenset({"So", "Sk", "Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me"})
+_KEPT_SYMBOLS = frozenset("°©®")
+
+_END = re.compile(r"[.!?…]+[\"'»”\u2019)]*(?=\s)|[。\uff01\uff1f]+|[:;](?=\s)")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:mr|mrs|ms|dr|prof|st|no|nr|vs|etc|approx|dept|inc|ltd|co|jr|sr|bzw|usw|ca|str|tel|hr|fr|evtl|ggf|inkl|"
+    r"zzgl|mme|mlle|sra|srta|sr|av|fig|vol|ext|min|max)|\b\w)\.$",
+    re.I,
+)
+_SOFT = re.compile(r"[,;:\u2013—](?=\s)|\s")
+
+
+def spoken(paragraph: str, words: Phrases) -> str:
+    """Return a paragraph as one line to speak, '' when nothing in it can be said."""
+    said = _BULLET.sub("", paragraph)
+    said = _MARKDOWN_LINK.sub(r"\1", said)
+    said = _without_asides(said)
+    said = _URL.sub(lambda link: _link(link[0], words), said)
+    said = _ADDRESS.sub(lambda found: _address(found[1], found[2], words), said)
+    said = _CODE.sub(lambda found: _code(found[0], words), said)
+    said = _numbers(said, words)
+    said = _signs(said, words)
+    said = _said_once(said, words)
+    return said if _WORD.search(said) else ""
+
+
+def name(display: str, address: str, words: Phrases) -> str:
+    """Return how a sender is called: the display name, else the local part of the address."""
+    said = _signs(display.replace('"', " "), words) if "@" not in display else ""
+    if _WORD.search(said):
+        return said[:120]
+    local, _, domain = (address or display).rpartition("@")
+    if len(local) > _PLAIN_LOCAL:
+        return _site(domain, words)
+    return _signs(re.sub(r"[._+-]+", " ", local), words)[:120]
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Split a line into sentences of at most :data:`MAX_SENTENCE` characters."""
+    start = 0
+    for end in _END.finditer(text):
+        if end[0] == "." and _goes_on(text, end.end()):
+            continue
+        if end[0] in ":;" and end.end() - start < 80:
+            continue
+        yield from _pieces(text[start : end.end()].strip())
+        start = end.end()
+    yield from _pieces(text[start:].strip())
+
+
+def _goes_on(text: str, end: int) -> bool:
+    """Whether the full stop before ``end`` belongs to an abbreviation, or to a number in the sentence."""
+    if text[: end - 1][-1:].isdigit():
+        return not text[end : end + 2].strip()[:1].isupper()
+    return bool(_ABBREVIATION.search(text[max(0, end - 12) : end]))
+
+
+def _pieces(sentence: str) -> Iterator[str]:
+    while len(sentence) > MAX_SENTENCE:
+        cut = 0
+        for soft in _SOFT.finditer(sentence, MAX_SENTENCE // 2, MAX_SENTENCE):
+            if cut == 0 or soft[0] != " ":
+                cut = soft.end()
+        if cut == 0:
+            space = sentence.rfind(" ", 0, MAX_SENTENCE)
+            cut = space if space > 0 else MAX_SENTENCE
+        yield sentence[:cut].strip()
+        sentence = sentence[cut:].strip()
+    if _WORD.search(sentence):
+        yield sentence
+
+
+def _without_asides(text: str) -> str:
+    """Leave out the addresses that plain-text alternatives put in brackets after a link's words."""
+    if _WORD.search(_ASIDE.sub("", text)):
+        return _ASIDE.sub(" ", text)
+    return text
+
+
+def _link(found: str, words: Phrases) -> str:
+    url = found.rstrip(_END_OF_LINK)
+    try:
+        host = urlsplit(url if "://" in url else f"http://{url}").hostname or ""
+    except ValueError:
+        host = ""
+    site = _site(host.removeprefix("www."), words)
+    return f" {words.link_to.format(site=site) if site else words.link}{found[len(url) :]} "
+
+
+def _site(domain: str, words: Phrases) -> str:
+    """Return how a domain is said: its last three labels at most; '' for a number or nonsense."""
+    labels = domain.split(".")
+    if len(labels) < 2 or labels[-1].isdigit() or any(not label or len(label) > 30 for label in labels[-2:]):
+        return ""
+    few = labels[-3:] if len(labels[-2]) <= 3 else labels[-2:]
+    return words.dot.join(few)
+
+
+def _address(local: str, domain: str, words: Phrases) -> str:
+    site = _site(domain, words)
+    if len(local) > _PLAIN_LOCAL or not site:
+        return site or words.code
+    return re.sub(r"[._+-]+", lambda sign: words.dot if sign[0] == "." else " ", local) + words.at + site
+
+
+def _code(token: str, words: Phrases) -> str:
+    """Name what no ear can use: long runs with digits, or of both cases, in no language's order."""
+    digits = sum(c.isdigit() for c in token)
+    changes = sum(kind != "lower" for kind, _ in groupby(token, _kind))
+    if digits == len(token) or (digits < 3 and changes < len(token) // 6 and len(token) < 60):
+        return token
+    return words.code
+
+
+def _kind(character: str) -> str:
+    if character.islower():
+        return "lower"
+    return "upper" if character.isupper() else "other"
+
+
+def _numbers(text: str, words: Phrases) -> str:
+    text = _ISO_DATE.sub(lambda found: _iso(found, words), text)
+    if words.dotted_date:
+        text = _DAY_AND_MONTH.sub(lambda found: _day_and_month(found, words), text)
+    if words.day_first:
+        text = _DOTTED_DATE.sub(lambda f: _date(f[0], f[3], f[2], f[1], words), text)
+        text = _SLASHED_DATE.sub(lambda f: _date(f[0], f[3], f[2], f[1], words), text)
+    text = _TIME.sub(lambda found: _time(found, words), text)
+    text = _MONEY.sub(lambda found: f"{found[2]} {words.currencies.get(found[1], '')}", text)
+    text = _MONEY_AFTER.sub(lambda found: f"{found[1]} {words.currencies.get(found[2], '')}", text)
+    text = _PHONE.sub(lambda found: _phone(found[0], words), text)
+    return _DIGITS.sub(lambda found: " ".join(found[0]), text)
+
+
+def _iso(found: re.Match[str], words: Phrases) -> str:
+    said = _date(found[0], found[1], found[2], found[3], words)
+    if said == found[0] or found[4] is None:
+        return said
+    return f"{said}, {found[4]}:{found[5]}"
+
+
+def _date(found: str, year: str, month: str, day: str, words: Phrases) -> str:
+    try:
+        return spoken_date(date(int(year), int(month), int(day)), words)
+    except ValueError:
+        return found
+
+
+def _day_and_month(found: re.Match[str], words: Phrases) -> str:
+    day, month = int(found[1]), found[2]
+    if month not in words.months or not 1 <= day <= len(words.days):
+        return found[0]
+    return words.day_month.format(day=words.days[day - 1], month=month)
+
+
+def _time(found: re.Match[str], words: Phrases) -> str:
+    """Say hours and minutes; an hour that already has its AM or PM keeps it."""
+    hour, minute, suffix = int(found[1]), int(found[2]), (found[3] or "").strip().lower()
+    if suffix[:1] in ("a", "p"):
+        return f"{hour}:{minute:02} {suffix[0].upper()}M"
+    if words.meridiem:
+        return f"{hour}:{minute:02}"
+    return spoken_time(hour, minute, words)
+
+
+def _phone(found: str, words: Phrases) -> str:
+    groups = re.findall(r"\d+", found)
+    if sum(map(len, groups)) < 7:
+        return found
+    plus = words.plus if found.startswith("+") else ""
+    return plus + ", ".join(" ".join(group) for group in groups)
+
+
+def _signs(text: str, words: Phrases) -> str:
+    if not text.isascii():
+        text = "".join(c if c in _KEPT_SYMBOLS or not _unsaid(c) else " " for c in text)
+    text = text.replace("&", words.ampersand)
+    text = _EMPHASIS.sub(" ", text)
+    text = _RUN.sub(r"\1", text)
+    text = _MIXED_RUN.sub(" ", text)
+    text = _LETTERS.sub(r"\1\1\1", text)
+    return _BEFORE_STOP.sub("", _SPACES.sub(" ", text)).strip()
+
+
+def _unsaid(character: str) -> bool:
+    """Whether a character is a picture, a control, or an accent heaped on accents.
+
+    Marks of scripts that need them (Devanagari, Arabic, Hebrew, Thai) are kept; those of the general block
+    are what remains of decorated letters, since texts are composed (NFC) before.
+    """
+    category = unicodedata.category(character)
+    return category in _UNSAID and not (category == "Mn" and not "\u0300" <= character <= "\u036f")
+
+
+def _said_once(text: str, words: Phrases) -> str:
+    """Say a code or a link once where several stand in a row."""
+    for phrase in (words.code, words.link):
+        text = re.sub(rf"(?:\b{re.escape(phrase)}\b[\s,;:]*){{2,}}", f"{phrase} ", text)
+    return text.strip()
