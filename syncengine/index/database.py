@@ -11,7 +11,7 @@ import fcntl
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,15 @@ class Database:
     def data_version(self) -> int:
         """A number that changes when another connection has committed (PRAGMA data_version)."""
         return int(self.execute("PRAGMA data_version").fetchone()[0])
+
+    def close_thread(self) -> None:
+        """Close this thread's connection: a thread that ends must not leave it open."""
+        connection: SqliteUtils | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            del self._local.connection
+            with suppress(ValueError):
+                self._open.remove(connection)
+            connection.conn.close()
 
     def close(self) -> None:
         """Close every thread's connection."""

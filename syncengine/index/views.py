@@ -259,6 +259,16 @@ class Views:
                 [folder, place.uidvalidity, place.uid, token, message_id, seen, seen],
             )
 
+    def busiest_folder(self, account: int) -> str | None:
+        """The live folder that holds most of our messages, None where there is none yet."""
+        row = self._db.execute(
+            "SELECT f.name FROM sightings s JOIN folders f ON s.folder = f.id"
+            " WHERE f.account = ? AND f.role = 'live' AND s.gone = ''"
+            " GROUP BY f.id ORDER BY count(*) DESC, f.name LIMIT 1",
+            [account],
+        ).fetchone()
+        return str(row["name"]) if row else None
+
     def was_seen(self, account: int, token: Token) -> bool:
         """Whether the last known copy of a message was read."""
         row = self._db.execute(
