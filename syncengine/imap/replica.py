@@ -10,7 +10,7 @@ from syncengine.imap import change, listing, store
 from syncengine.imap.channel import Trace
 from syncengine.imap.observe import observe
 from syncengine.imap.search import Finder, ProcessMemory, ServerMemory
-from syncengine.imap.session import Session
+from syncengine.imap.session import Opened, Session
 from syncengine.imap.settings import AccountSettings
 from syncengine.model import (
     Cursor,
@@ -101,15 +101,16 @@ class ImapAccount:
 
     # beyond the port
 
-    def watch(self, folder: str) -> None:
+    def watch(self, folder: str) -> Opened:
         """Let the server tell of changes in ``folder`` (IDLE); no other method until ``unwatch``.
 
-        Raises ``FolderError`` where it cannot be opened or the server offers no IDLE.
+        Returns how the folder stood when it was opened: what happened before is not told. Raises ``FolderError`` where it cannot be opened or the server offers no IDLE.
         """
         if not self._session.offers("IDLE"):
             raise FolderError(f"folder {folder}: the server offers no IDLE; it is polled")
-        self._session.open(folder)
+        opened, _ = self._session.open(folder)
         self._session.connection.idle_start()
+        return opened
 
     def told(self, timeout: float = 0.0) -> bool:
         """Whether the server has told of a change, waiting ``timeout`` seconds at most for one.
