@@ -36,6 +36,7 @@ COMMANDS = (
     Command("delete", "Delete messages at the phone; they can be restored for a while.", "messages"),
     Command("restore", "Bring a deleted message back.", "messages"),
     Command("queue", "List what is to be sent; send it again, or give it up.", "queue"),
+    Command("check", "Try accounts step by step, changing nothing.", "check"),
     Command("mailbox", "Add, change, show, list or remove mailboxes' options.", "mailbox"),
     Command("system", "Show or set the options of the whole system.", "system"),
     Command("import-vmconfig", "Take over a Misc Setup table.", "system"),

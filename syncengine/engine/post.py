@@ -8,7 +8,7 @@ from datetime import tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from syncengine.delivery.account import Authentication, Security, SmtpSettings
+from syncengine.delivery.account import Authentication, Pop3Settings, Security, SmtpSettings
 from syncengine.delivery.addresses import complete_address, ehlo_name, mail_from
 from syncengine.delivery.compose import Attachment, Envelope, Notice, compose
 from syncengine.delivery.smtp import Attempt, attempt
@@ -72,13 +72,14 @@ class MailboxPost:
             self.write(message, store, queued.resend),
             lambda: self.write(message, store, queued.resend, sound=False),
             recipients,
-            self._smtp(),
+            self.smtp_settings(),
             token=message.token,
             on_data=on_data,
             on_progress=on_progress,
         )
 
-    def _smtp(self) -> SmtpSettings:
+    def smtp_settings(self) -> SmtpSettings:
+        """The way out, with the password; raises ``SyncError`` where that cannot be read."""
         smtp = self.mailbox.smtp
         return SmtpSettings(
             server=smtp.server,
@@ -90,6 +91,20 @@ class MailboxPost:
             account=smtp.account,
             password=smtp.password.read() if smtp.password else "",
             ca_file=smtp.ca_file,
+            allow_plaintext=self.settings.system.allow_plaintext,
+            timeout=self.mailbox.sync.command_timeout,
+        )
+
+    def pop3_settings(self) -> Pop3Settings:
+        """The POP3 account, with the password; raises ``SyncError`` where that cannot be read."""
+        pop3 = self.mailbox.pop3
+        return Pop3Settings(
+            server=pop3.server,
+            port=pop3.port,
+            account=pop3.account,
+            password=pop3.password.read() if pop3.password else "",
+            security=Security(pop3.security),
+            ca_file=pop3.ca_file,
             allow_plaintext=self.settings.system.allow_plaintext,
             timeout=self.mailbox.sync.command_timeout,
         )

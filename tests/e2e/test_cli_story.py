@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.base import free_ports
-from tests.support.commands import Ran, ran_apart
 from tests.support.dovecot import Dovecot
-from tests.support.mailprogram import MailProgram
-from tests.support.world import NUMBER, World, wav
+from tests.support.shell import Shell, shell_on
+from tests.support.world import NUMBER
 
 MESSAGE_KEYS = [
     "id", "mailbox", "kind", "heard", "deleted", "delivery", "sender", "subject", "received", "duration",
@@ -25,37 +24,9 @@ REPORT_KEYS = [
 STATUS_KEYS = ["mailbox", "state", "new", "heard", "pending", "last_pass", "last_error", "next_try"]
 
 
-class Shell(World):
-    """A world whose engine is the command."""
-
-    def ran(self, *words: object, **how: object) -> Ran:
-        """Run a command as a process of its own."""
-        return ran_apart("--config", self.config, *words, **how)  # type: ignore[arg-type]
-
-    def did(self, *words: object, **how: object) -> Ran:
-        """Run a command that succeeds without a word on standard error."""
-        ran = self.ran(*words, **how)
-        assert (ran.code, ran.err) == (0, "")
-        return ran
-
-    def sent(self, *options: object) -> str:
-        """Deliver a recording; its id."""
-        file = self.folder / "message.wav"
-        file.write_bytes(wav())
-        return self.did("deliver", NUMBER, file, "--kind", "voice", *options).out.strip()
-
-    def first(self) -> dict[str, object]:
-        """The first message as ``messages --json`` shows it."""
-        found: dict[str, object] = self.did("messages", NUMBER, "--json").json[0]
-        return found
-
-
 @pytest.fixture
 def shell(dovecot: Dovecot, tmp_path: Path) -> Iterator[Shell]:
-    login = dovecot.new_user()
-    with MailProgram(dovecot, login) as mail:
-        one = Shell(tmp_path, dovecot, login, mail)
-        one.write()
+    with shell_on(dovecot, tmp_path) as one:
         yield one
 
 
