@@ -13,7 +13,7 @@ from syncengine.imap.channel import Trace
 from syncengine.imap.replica import ImapAccount
 from syncengine.imap.scope import roles, voice_folder
 from syncengine.imap.settings import AccountSettings, Authentication, SearchMode, Security
-from syncengine.index import AccountRow, Index, QueueState
+from syncengine.index import DELETED_FIRST, AccountRow, Index, QueueState
 from syncengine.model import Folder, HeaderFields, Kind, LocalMessage, Role, State, Token
 from syncengine.options.install import InstallationKey
 from syncengine.options.schema import (
@@ -162,18 +162,30 @@ class Binding:
 
     def enqueue(self, index: Index, messages: Collection[LocalMessage], now: float) -> None:
         """Enter what the queue does not know yet; what was there at first switching on by ``backlog``."""
-        first = index.passes.meta(f"integrated {self.number}") is None
-        known = {row.token for row in index.queue.rows(self.number)}
+        mark = f"integrated {self.number}"
+        first = index.passes.meta(mark) is None
+        rows = {row.token: row for row in index.queue.rows(self.number)}
+        there = [m for m in messages if m.state is not State.DELETED]
+        unknown = [m for m in there if m.token not in rows]
+        restored = [
+            m
+            for m in there
+            if m.token in rows
+            and rows[m.token].last_reply == DELETED_FIRST
+            and rows[m.token].state is QueueState.CANCELLED
+        ]
+        if not (first or unknown or restored):
+            return
         with index.database.write():
-            for message in messages:
-                if message.token not in known and message.content:
-                    index.queue.put(self.number, message.token, self._state(message, first=first), now)
-            if first:
-                index.passes.set_meta(f"integrated {self.number}", "yes")
+            for message in unknown:
+                index.queue.put(self.number, message.token, self._state(message, first=first), now)
+            for message in restored:
+                index.queue.again(self.number, message.token, now, resend=False)
+            index.passes.set_meta(mark, "yes")
 
     def _state(self, message: LocalMessage, *, first: bool) -> QueueState:
         backlog = self.mailbox.sync.backlog
-        if not self.sends(message.kind) or message.state is State.DELETED:
+        if not self.sends(message.kind):
             return QueueState.NOT_SENT
         if first and (backlog is Backlog.NONE or (backlog is Backlog.NEW and message.state is not State.NEW)):
             return QueueState.NOT_SENT

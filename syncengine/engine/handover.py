@@ -90,7 +90,7 @@ class Handover:
         ) is not None:
             message = messages.get(queued.token)
             if message is None or (message.state is State.DELETED):
-                self._settle(queued, QueueState.CANCELLED)
+                self.index.queue.cancel_deleted(self.mailbox, queued.token)
             elif self._ever_sighted(queued):
                 self._settle(queued, QueueState.SENT)
             elif not self._one(queued, message, owner):

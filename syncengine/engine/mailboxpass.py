@@ -189,13 +189,7 @@ class MailboxPass:
             for settled in guarded.plan.settled:
                 self._index.pairs.settle(self._account.id, settled.token, settled.base, now, by_phone=True)
             for token in guarded.plan.cancelled:
-                self._index.queue.move(
-                    self._binding.number,
-                    [QueueState.DUE, QueueState.BLOCKED],
-                    QueueState.CANCELLED,
-                    now,
-                    token,
-                )
+                self._index.queue.cancel_deleted(self._binding.number, token)
             self._index.passes.set_held(self._account.id, (a.token for a in guarded.held), now)
         self._result.held = len(guarded.held)
         if guarded.held:

@@ -8,10 +8,11 @@ from syncengine.index.database import Database
 from syncengine.index.messages import Messages
 from syncengine.index.pairs import Intent, Pairs, Pending
 from syncengine.index.passes import HeldDelete, Passes, PassRecord
-from syncengine.index.queue import Queue, Queued, QueueState
+from syncengine.index.queue import DELETED_FIRST, Queue, Queued, QueueState
 from syncengine.index.views import AccountRow, Views
 
 __all__ = [
+    "DELETED_FIRST",
     "AccountRow",
     "Database",
     "HeldDelete",

@@ -28,6 +28,10 @@ class QueueState(StrEnum):
     SENT = "sent"
 
 
+DELETED_FIRST = "deleted at the phone before it was sent"
+"""Why a message was cancelled by itself; restored, it is due again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Queued:
     """One message's row in the queue."""
@@ -159,6 +163,15 @@ class Queue:
                 [to, now, mailbox, *states, *([token] if token else [])],
             )
             return cursor.rowcount
+
+    def cancel_deleted(self, mailbox: str, token: Token) -> None:
+        """What is not on its way yet is not sent: the phone deleted it first."""
+        with self._db.write():
+            self._db.execute(
+                "UPDATE queue SET state = 'cancelled', last_reply = ?, lease_owner = NULL, lease_until = NULL"
+                " WHERE mailbox = ? AND token = ? AND state IN ('due', 'claimed', 'blocked')",
+                [DELETED_FIRST, mailbox, token],
+            )
 
     def postpone(self, mailbox: str, until: float) -> None:
         """The server is not reachable: nothing of the mailbox is tried before ``until``, the order stays."""

@@ -342,3 +342,14 @@ def test_filed_outside_the_scope_is_erased_where_the_operator_wants_that(there: 
 
     assert there.message(message).deleted
     there.quiet()
+
+
+def test_deleted_before_it_was_sent_and_restored_is_sent_after_all(there: World):
+    message = there.deliver()
+    there.box.delete(message)
+    there.sync_ok()
+    there.box.restore(message)
+    there.sync_ok()
+
+    assert there.message(message).delivery == "confirmed"
+    there.quiet()
