@@ -19,6 +19,7 @@ from syncengine.errors import UsageError
 
 _COLUMNS = ("id", "kind", "state", "delivery", "sender", "subject", "received", "folder", "pending", "error")
 _LEAST_ID = 6
+_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _MOST_BYTES = 200 << 20
 
 
@@ -205,11 +206,11 @@ def _time(text: str | None) -> datetime | None:
     try:
         received = datetime.fromisoformat(text)
         received = received if received.tzinfo else received.astimezone()
-        if received >= datetime(1970, 1, 2, tzinfo=UTC):
+        if _EARLIEST <= received <= _LATEST:
             return received
     except (ValueError, OverflowError, OSError):
         pass
-    raise UsageError(f"--received {text[:40]}: no date and time like 2026-11-23T15:15:00+01:00, since 1970")
+    raise UsageError(f"--received {text[:40]}: no date and time like 2026-11-23T15:15:00+01:00")
 
 
 def _text(argument: str) -> str:

@@ -57,3 +57,36 @@ def ran_apart(
         check=False,
     )
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+Run = Callable[..., Ran]
+
+
+def installed(folder: Path) -> Run:
+    """Make an installation with the mailbox 101, which only sends, to nowhere; what runs commands on it."""
+    config = folder / "syncengine.toml"
+    assert ran_here("--config", config, "init").code == 0
+    options = {
+        "email-integration": "yes",
+        "email-name": "a@example.com",
+        "smtp-server": "127.0.0.1",
+        "smtp-port": "1",
+        "smtp-security": "none",
+        "sync-mode": "none",
+    }
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    added = ran_here("--config", config, "mailbox", "add", "101", *words)
+    assert added.code == 0, added
+    return lambda *words: ran_here("--config", config, *words)
+
+
+def delivered(run: Run, recording: Path, *words: object) -> str:
+    """Deliver a recording to the mailbox 101; its id."""
+    ran = run("deliver", "101", recording, *words)
+    assert (ran.code, ran.err) == (0, ""), ran
+    return ran.out.strip()
+
+
+def one_line(text: str) -> bool:
+    """Whether this is one error, in one line."""
+    return text.count("\n") == 1 and text.startswith("syncengine: ")
