@@ -207,7 +207,7 @@ class FakeAsterisk:
                 if number in call.deleted:
                     pass
                 elif new_folder and number in call.heard:
-                    if not self._save(path, number, "Old"):
+                    if not self.save(path, number, "Old"):
                         call.heard.discard(number)
                         continue
                 else:
@@ -220,7 +220,8 @@ class FakeAsterisk:
             for rest in range(current + 1, number):
                 self._delete(path, rest)
 
-    def _save(self, folder: Path, number: int, to: str) -> bool:
+    def save(self, folder: Path, number: int, to: str) -> bool:
+        """Copy a message to another folder; False if that one is full."""
         target = self.folder(to)
         with self.lock(target):
             free = max(self.numbers(target), default=-1) + 1

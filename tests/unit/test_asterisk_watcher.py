@@ -1,0 +1,153 @@
+"""Watching the spool: one call a change, soon, whatever becomes of the watches."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from syncengine.voicemail.asterisk import SpoolWatcher
+from tests.support.asterisk import FakeAsterisk
+from tests.support.waiting import eventually
+
+
+class Told:
+    """Counts what a watcher says."""
+
+    def __init__(self) -> None:
+        self.count: Counter[str] = Counter()
+        self.at: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, mailbox: str) -> None:
+        with self._lock:
+            self.count[mailbox] += 1
+            self.at[mailbox] = time.monotonic()
+
+
+@contextmanager
+def watching(spool: Path, **times: float) -> Iterator[tuple[SpoolWatcher, Told]]:
+    told = Told()
+    watcher = SpoolWatcher(spool, told, **{"interval": 60.0, "poll": 0.05, **times})
+    watcher.start()
+    try:
+        yield watcher, told
+    finally:
+        watcher.stop()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    for number in ("101", "102"):
+        FakeAsterisk(tmp_path / "spool" / "default" / number).leave(int(number))
+    return tmp_path / "spool"
+
+
+def test_every_mailbox_is_told_once_at_start(spool: Path):
+    with watching(spool) as (_, told):
+        eventually(lambda: told.count == {"101": 1, "102": 1})
+
+
+def test_a_new_message_is_told_within_a_second_and_once(spool: Path):
+    asterisk = FakeAsterisk(spool / "default" / "101")
+    with watching(spool) as (watcher, told):
+        eventually(lambda: told.count["101"] == 1 and not watcher.polling)
+        asterisk.leave(1, formats=("WAV", "wav", "gsm"))
+        left = time.monotonic()
+        eventually(lambda: told.count["101"] == 2)
+        assert told.at["101"] - left < 1
+        asterisk.hang_up(asterisk.login("Old"))
+        FakeAsterisk(spool / "default" / "102").leave(2)
+        eventually(lambda: told.count["102"] == 2)
+        assert told.count["101"] == 2
+
+
+def test_what_is_no_message_is_no_change(spool: Path):
+    with watching(spool) as (watcher, told):
+        eventually(lambda: told.count["102"] == 1 and not watcher.polling)
+        box = spool / "default" / "101"
+        (box / "greet.wav").write_bytes(b"x")
+        (box / "INBOX" / "msg0009.wav").write_bytes(b"x")
+        (box / "Deleted").mkdir()
+        (box / "Deleted" / "msg0000.txt").write_bytes(b"x")
+        (box / "INBOX" / "msg0000.txt").read_bytes()
+        FakeAsterisk(spool / "default" / "102").leave(2)
+        eventually(lambda: told.count["102"] == 2)
+        assert told.count["101"] == 1
+
+
+def test_moves_and_deletes_are_changes(spool: Path):
+    inbox = spool / "default" / "101" / "INBOX"
+    with watching(spool) as (watcher, told):
+        eventually(lambda: told.count["101"] == 1 and not watcher.polling)
+        old = spool / "default" / "101" / "Old"
+        old.mkdir()
+        (inbox / "msg0000.txt").rename(old / "msg0000.txt")
+        eventually(lambda: told.count["101"] == 2)
+        (old / "msg0000.txt").unlink()
+        eventually(lambda: told.count["101"] == 3)
+
+
+def test_a_mailbox_that_is_made_later_is_watched_too(spool: Path):
+    with watching(spool) as (watcher, told):
+        eventually(lambda: told.count["101"] == 1 and not watcher.polling)
+        FakeAsterisk(spool / "sales" / "300").leave(1)
+        eventually(lambda: told.count["300"] >= 1)
+
+
+def test_a_spool_that_went_and_came_back_is_watched_again(spool: Path):
+    with watching(spool, interval=0.1) as (watcher, told):
+        eventually(lambda: told.count["101"] == 1 and not watcher.polling)
+        shutil.move(spool, spool.with_name("away"))
+        eventually(lambda: watcher.polling)
+        shutil.copytree(spool.with_name("away"), spool)
+        eventually(lambda: not watcher.polling)
+        before = told.count["101"]
+        FakeAsterisk(spool / "default" / "101").leave(9)
+        eventually(lambda: told.count["101"] > before)
+
+
+def test_what_cannot_be_watched_is_polled(spool: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "inotify watch limit reached")
+
+    monkeypatch.setattr("watchdog.observers.api.BaseObserver.schedule", full)
+    with watching(spool) as (watcher, told):
+        eventually(lambda: told.count["101"] == 1)
+        assert watcher.polling
+        FakeAsterisk(spool / "default" / "101").leave(1)
+        eventually(lambda: told.count["101"] >= 2)
+        assert told.count["102"] == 1
+
+
+def test_events_that_were_lost_are_found_by_the_next_scan(spool: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(SpoolWatcher, "_note", lambda self, event: None)
+    with watching(spool, interval=0.05) as (watcher, told):
+        eventually(lambda: told.count["101"] == 1 and not watcher.polling)
+        FakeAsterisk(spool / "default" / "101").leave(1)
+        eventually(lambda: told.count["101"] >= 2)
+
+
+def test_a_flood_brings_a_scan_before_the_interval_ends(spool: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("syncengine.voicemail.asterisk.watcher._HALF_A_QUEUE", 5)
+    scans = []
+    scan = SpoolWatcher._scan
+    monkeypatch.setattr(SpoolWatcher, "_scan", lambda self: scans.append(1) or scan(self))
+    with watching(spool) as (watcher, told):
+        eventually(lambda: told.count["101"] == 1 and not watcher.polling)
+        FakeAsterisk(spool / "default" / "101").leave(1, formats=("WAV", "wav", "gsm"))
+        eventually(lambda: len(scans) > 1)
+
+
+def test_stopping_is_quick_and_starting_without_a_spool_is_fine(tmp_path: Path):
+    with watching(tmp_path / "nothing", poll=30.0) as (watcher, told):
+        begun = time.monotonic()
+        watcher.stop()
+        assert time.monotonic() - begun < 2
+        assert not told.count
