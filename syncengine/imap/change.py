@@ -13,7 +13,7 @@ from itertools import groupby
 from syncengine.errors import FolderError
 from syncengine.imap.commands import Reply, command
 from syncengine.imap.errors import WireError
-from syncengine.imap.observe import found_in, headers
+from syncengine.imap.found import found_in, headers
 from syncengine.imap.session import Session
 from syncengine.imap.uidset import UidSet, chunks
 from syncengine.imap.wire import Condition, copied

@@ -7,7 +7,6 @@ Every failure of the line (timeout, end of stream, BYE, bytes that cannot be rea
 from __future__ import annotations
 
 import base64
-import binascii
 import imaplib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,11 +15,11 @@ from syncengine.errors import AuthenticationFailed, ConnectionLost, Throttled
 from syncengine.imap.channel import Channel, Trace
 from syncengine.imap.commands import Command, Reply, Untagged, command, login_command
 from syncengine.imap.errors import ServerBye, WireError
-from syncengine.imap.failures import pause, scrubbed
-from syncengine.imap.login import Proof, login_words, proof
+from syncengine.imap.failures import lost, pause, scrubbed
+from syncengine.imap.login import Proof, challenge, login_words, proof
 from syncengine.imap.settings import AccountSettings, Authentication, Security
 from syncengine.imap.transport import Client, tls_context
-from syncengine.imap.wire import Condition, capability_words, completion, parse, readable
+from syncengine.imap.wire import Condition, capability_words, completion, parse
 from syncengine.model import Traffic
 
 First = Callable[[frozenset[str]], Sequence[Command]]
@@ -195,13 +194,7 @@ class Connection:
         security = self.settings.security
         context = None if security is Security.NONE else tls_context(self.settings.ca_file)
         at_once = context if security is Security.TLS else None
-        try:
-            transport = Client(
-                host, port, timeout=self.settings.timeout, context=at_once, told=self.settings.on_socket
-            ).transport
-        except imaplib.IMAP4.error as error:
-            _turned_away(error)
-            raise
+        transport = Client(host, port, timeout=self.settings.timeout, context=at_once).transport
         self._channel = channel = Channel(transport, self._trace)
         if transport.state != "NONAUTH":
             raise WireError("the server greeted with PREAUTH, as somebody else")
@@ -280,7 +273,7 @@ class Connection:
             parts = channel.response(secret=True)
             done = completion(parts[0])
             if parts[0][:1] == b"+":
-                answer = conversation.answer(_challenge(parts[0]))
+                answer = conversation.answer(challenge(parts[0]))
                 channel.write(base64.b64encode(answer) + b"\r\n", shown=b"***")
             elif done is None:
                 channel.take(parts, untagged)
@@ -347,37 +340,12 @@ class Connection:
         host, port = self.settings.endpoint
         try:
             yield
-        except ServerBye as bye:
+        except (OSError, imaplib.IMAP4.error, WireError, ServerBye) as error:
             self.drop()
-            text = f"{host}:{port}: the server ended the connection: {self._safe(bye.condition.text)}"
-            seconds = pause(bye.condition)
-            if seconds is not None:
-                raise Throttled(text, seconds) from None
-            raise ConnectionLost(text) from None
-        except (OSError, imaplib.IMAP4.error, WireError, binascii.Error) as error:
-            self.drop()
-            reason = error.args[0] if isinstance(error, imaplib.IMAP4.error) and error.args else str(error)
-            text = self._safe(readable(reason if isinstance(reason, bytes) else str(reason).encode()))
-            raise ConnectionLost(f"{host}:{port}: {what}: {text or type(error).__name__}") from error
+            raise lost(error, f"{host}:{port}", what, self._secrets) from error
         except BaseException:
             self.drop()
             raise
 
     def _safe(self, text: str) -> str:
         return scrubbed(text, self._secrets)
-
-
-def _turned_away(error: imaplib.IMAP4.error) -> None:
-    """Raise ``ServerBye`` if imaplib failed because the server greeted with BYE."""
-    said = error.args[0] if error.args else b""
-    greeting = parse([said.rstrip(b"\r\n")]) if isinstance(said, bytes) and said[:1] == b"*" else None
-    if isinstance(greeting, Condition) and greeting.status == "BYE":
-        raise ServerBye(greeting)
-
-
-def _challenge(line: bytes) -> bytes:
-    """The decoded challenge; a text that is no base64 counts as empty, as in ``+ OK``."""
-    try:
-        return base64.b64decode(line[1:].strip(), validate=True)
-    except binascii.Error:
-        return b""

@@ -1,10 +1,13 @@
-"""What a server's refusal means for the mailbox: come back later, wrong password, or gone. Pure."""
+"""What a server's refusal or a broken line means for the mailbox: come back later, or gone. Pure."""
 
 from __future__ import annotations
 
+import imaplib
 import re
 
-from syncengine.imap.wire import Condition
+from syncengine.errors import ConnectionLost, Throttled
+from syncengine.imap.errors import ServerBye
+from syncengine.imap.wire import Condition, parse, readable
 
 _BACKOFF = re.compile(r"suggested backoff time:? *(\d{1,12}) *(milliseconds|ms|seconds|s)?", re.IGNORECASE)
 _CODES = {"UNAVAILABLE": 60.0, "INUSE": 30.0, "LIMIT": 300.0}
@@ -30,3 +33,25 @@ def scrubbed(text: str, secrets: tuple[str, ...]) -> str:
         if secret:
             text = text.replace(secret, "***")
     return text
+
+
+def lost(error: Exception, where: str, what: str, secrets: tuple[str, ...]) -> ConnectionLost | Throttled:
+    """The error of a connection that is over, in one line without ``secrets``.
+
+    A BYE says why itself, also where it was the greeting (which imaplib puts into its own error).
+    """
+    reason = error.args[0] if isinstance(error, imaplib.IMAP4.error) and error.args else str(error)
+    goodbye = error.condition if isinstance(error, ServerBye) else _greeting(reason)
+    if goodbye is None:
+        text = readable(reason if isinstance(reason, bytes) else str(reason).encode())
+        return ConnectionLost(f"{where}: {what}: {scrubbed(text, secrets) or type(error).__name__}")
+    text = f"{where}: the server ended the connection: {scrubbed(goodbye.text, secrets)}"
+    seconds = pause(goodbye)
+    return ConnectionLost(text) if seconds is None else Throttled(text, seconds)
+
+
+def _greeting(said: object) -> Condition | None:
+    if not isinstance(said, bytes) or not said.upper().startswith(b"* BYE"):
+        return None
+    response = parse([said.rstrip(b"\r\n")])
+    return response if isinstance(response, Condition) else None

@@ -5,6 +5,8 @@ Nothing here is ever traced or put into an error.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,3 +61,11 @@ def _once(message: bytes, dismissal: bytes) -> Callable[[bytes], bytes]:
         return dismissal if challenge else message
 
     return answer
+
+
+def challenge(line: bytes) -> bytes:
+    """What a server's ``+`` line asks; a text that is no base64 counts as empty, as in ``+ OK``."""
+    try:
+        return base64.b64decode(line[1:].strip(), validate=True)
+    except binascii.Error:
+        return b""

@@ -8,6 +8,7 @@ from datetime import datetime
 from syncengine.errors import FolderError
 from syncengine.imap import change, listing, store
 from syncengine.imap.channel import Trace
+from syncengine.imap.commands import command
 from syncengine.imap.observe import observe
 from syncengine.imap.search import Finder, ProcessMemory, ServerMemory
 from syncengine.imap.session import Opened, Session
@@ -25,6 +26,12 @@ from syncengine.model import (
     Uid,
 )
 from syncengine.replica import Recognise
+
+_NOTIFY = (
+    b"NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))"
+    b" (personal (MessageNew MessageExpunge FlagChange MailboxName))"
+)
+"""RFC 5465: the other folders' changes come as STATUS, new and renamed folders as LIST."""
 
 
 class ImapAccount:
@@ -44,6 +51,7 @@ class ImapAccount:
     ) -> None:
         self._session = Session(settings, trace=trace)
         self._recognise = recognise
+        self._notified = False
         self._finder = Finder(self._session, recognise, memory or ProcessMemory())
 
     def folders(self) -> tuple[Folder, ...]:
@@ -102,13 +110,17 @@ class ImapAccount:
     # beyond the port
 
     def watch(self, folder: str) -> Opened:
-        """Let the server tell of changes in ``folder`` (IDLE); no other method until ``unwatch``.
+        """Let the server tell of changes in ``folder`` (IDLE), and in all others where it can (NOTIFY).
 
-        Returns how the folder stood when it was opened: what happened before is not told. Raises ``FolderError`` where it cannot be opened or the server offers no IDLE.
+        No other method until ``unwatch``. Returns how the folder stood when it was opened: what
+        happened before is not told. Raises ``FolderError`` where it cannot be opened or the server
+        offers no IDLE.
         """
         if not self._session.offers("IDLE"):
             raise FolderError(f"folder {folder}: the server offers no IDLE; it is polled")
-        opened, _ = self._session.open(folder)
+        everywhere = [command(_NOTIFY)] if self._session.offers("NOTIFY") else []
+        opened, reply = self._session.open(folder, then=everywhere)
+        self._notified = bool(everywhere) and reply.ok
         self._session.connection.idle_start()
         return opened
 
@@ -121,7 +133,11 @@ class ImapAccount:
 
     def unwatch(self) -> bool:
         """End IDLE, to be renewed within 29 minutes (RFC 2177); whether a change was told meanwhile."""
-        return bool(self._session.connection.idle_done())
+        told = bool(self._session.connection.idle_done())
+        if self._notified:
+            self._notified = False
+            self._session.run([command(b"NOTIFY NONE")])
+        return told
 
     def fileno(self) -> int:
         """For a selector that watches many accounts; ask ``has_buffered`` before every wait."""

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from syncengine.errors import FolderError
 from syncengine.imap.commands import command
+from syncengine.imap.found import found_in, headers
 from syncengine.imap.names import quoted
-from syncengine.imap.observe import found_in, headers
 from syncengine.imap.session import Opened, Session, searched
 from syncengine.imap.settings import SearchMode
 from syncengine.imap.texts import own_text

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from syncengine.errors import FolderError
 from syncengine.imap.commands import command
-from syncengine.imap.observe import found_in, headers
+from syncengine.imap.found import found_in, headers
 from syncengine.imap.session import Session
 from syncengine.imap.wire import appended
 from syncengine.model import FlagState, Outcome, Place, Token, Uid, UidValidity

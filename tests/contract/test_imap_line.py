@@ -165,6 +165,23 @@ def test_an_idle_account_tells_of_changes_and_of_its_end(
     assert not account.alive
 
 
+def test_where_the_server_can_it_tells_of_every_folder(
+    dovecot: Dovecot, connect: Open, raw_client: Mail
+) -> None:
+    login = dovecot.new_user()
+    program = raw_client(dovecot, login)
+    program.create("Work")
+    account = connect(dovecot, login)
+    account.watch("INBOX")
+    assert not account.told(0.05)
+    program.append(mail(1), "Work")
+    assert account.told(10.0)
+    account.unwatch()
+    view = View()
+    view.observe(account, "Work")
+    assert view.tokens == {token(1)}
+
+
 # what no real server says on request
 
 
