@@ -9,16 +9,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from syncengine.engine.binding import Binding
 from syncengine.engine.clock import Clock
 from syncengine.engine.events import Event, LampChanged
 from syncengine.engine.handle import Mailbox
-from syncengine.engine.runner import Runner, Wish
+from syncengine.engine.outlook import Outlook, outlook
+from syncengine.engine.runner import Connect, Passed, Runner, Wish
 from syncengine.engine.status import MailboxStatus, Picture
-from syncengine.errors import UsageError
+from syncengine.errors import OptionsError, UsageError
 from syncengine.index import Index
 from syncengine.model import Report, State
 from syncengine.options.check import seats_off
@@ -34,6 +37,19 @@ _log = logging.getLogger(__name__)
 Listener = Callable[[Event], None]
 
 
+class Loops(Protocol):
+    """What keeps mailboxes in step by itself."""
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+
+    def stop(self) -> None:
+        """End, with what is in flight finished."""
+
+    def options_changed(self) -> None:
+        """Look at the engine's options anew."""
+
+
 class Engine:
     """Keeps the mailboxes of one installation in step with their accounts."""
 
@@ -47,6 +63,7 @@ class Engine:
         mask: frozenset[str] = frozenset(),
     ) -> None:
         self._settings = settings
+        self._without_seat = seats_off(settings)
         self._key = key
         self._clock = clock or Clock()
         self._mask = mask
@@ -59,6 +76,7 @@ class Engine:
         )
         self.store.prepare()
         self._runner = Runner(self.index, self.state_dir, self._emit)
+        self._loops: Loops | None = None
 
     @classmethod
     def open(cls, source: Path | str | Settings) -> Engine:
@@ -104,11 +122,58 @@ class Engine:
         if (reason := self.off(number)) is not None:
             _log.info("mailbox %s: off: %s", number, reason)
             return Report(number, ok=True, dry_run=dry_run)
-        self._mind_the_clock()
+        self.mind_the_clock()
         report = self._runner.run(binding, Wish(full, dry_run, accept_deletes))
         if not dry_run:
             self.lamp(number)
         return report
+
+    def attempt(self, number: str) -> Passed:
+        """Pass over one mailbox, and say why where that could not go on; for whoever tries it again."""
+        passed = self._runner.attempt(self.binding(number), Wish())
+        self.lamp(number)
+        return passed
+
+    def outlook(self, number: str) -> Outlook:
+        """What one mailbox leaves to watch."""
+        return outlook(self.index, self.binding(number))
+
+    # The service's loops
+
+    def start(self) -> None:
+        """Keep all mailboxes in step from now on, in threads of this process; returns at once.
+
+        Options that lie in files are taken up when the files change.
+        """
+        if self._loops is None:
+            # The loops live above the engine and use it: the one arrow that points up, by name.
+            service = import_module("syncengine.service.service")
+            self._loops = service.Service(self)
+            self._loops.start()
+
+    def stop(self) -> None:
+        """End what :meth:`start` began: what is in flight is finished, within 10 s."""
+        loops, self._loops = self._loops, None
+        if loops is not None:
+            loops.stop()
+
+    def lend(self, connect: Connect = Binding.connect) -> None:
+        """Let passes have their accounts from ``connect``; without it each has a connection of its own."""
+        self._runner.connect = connect
+
+    def adopt_settings(self, settings: Settings) -> None:
+        """Put other options in force for everything that begins from now on.
+
+        Raises ``OptionsError`` for another ``state_dir``: that takes a new engine.
+        """
+        if settings.system.state_dir != self.state_dir:
+            raise OptionsError(
+                f"system.state_dir: {settings.system.state_dir} instead of {self.state_dir} takes a restart"
+            )
+        self._without_seat = seats_off(settings)
+        self._settings = settings
+        if self._loops is not None:
+            self._loops.options_changed()
 
     def off(self, number: str) -> str | None:
         """Why a mailbox is not kept in step, None if it is."""
@@ -117,7 +182,7 @@ class Engine:
         mailbox = self._settings.mailboxes[number]
         if not mailbox.email_integration:
             return "email_integration is false"
-        return seats_off(self._settings).get(number)
+        return self._without_seat.get(number)
 
     def status(self, number: str) -> MailboxStatus:
         """What is going on in a mailbox, without a connection."""
@@ -170,14 +235,16 @@ class Engine:
                 counts=counts,
             )
 
-    def _mind_the_clock(self) -> None:
+    def mind_the_clock(self) -> None:
+        """Move the deadlines along if the wall clock jumped."""
         jump = self._clock.jumped(self.index.passes.latest_pass())
         if jump:
             _log.warning("the clock jumped by %.0f s; deadlines move with it", jump)
             self.index.pairs.shift_all_deadlines(jump)
 
     def close(self) -> None:
-        """Close the index."""
+        """Stop what was started, and close the index."""
+        self.stop()
         self.index.close()
 
     def __enter__(self) -> Engine:

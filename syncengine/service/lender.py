@@ -1,0 +1,345 @@
+"""Connections kept warm between passes, watching while they wait; each is used by one thread at a time.
+
+Whoever takes a mailbox's connection owns it until it is given back: a pass, the reading of what the
+server told, the renewal of IDLE. One that failed is closed, never given back.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from socket import SHUT_RDWR, socket
+
+from syncengine.engine.binding import Binding
+from syncengine.engine.outlook import Outlook
+from syncengine.errors import FolderError, SyncError
+from syncengine.imap.replica import ImapAccount
+from syncengine.index import Index
+from syncengine.service.ears import Ears
+
+_log = logging.getLogger(__name__)
+
+RENEW = 28 * 60.0
+"""Seconds until IDLE is renewed: a server may end it after 29 minutes (RFC 2177)."""
+_SHORTEST = 30.0
+_FOLLOW_UP = 10.0
+"""Seconds between two passes that are made because SELECT showed more than the pass had read."""
+
+
+class Heard(StrEnum):
+    """What became of listening to a connection."""
+
+    NOTHING = "nothing"
+    TOLD = "told"
+    """The server told of a change."""
+    LOST = "lost"
+    """The connection has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many connections may be open. Gmail allows 15 for an account, and other programs want some."""
+
+    total: int = 20_000
+    per_server: int = 20_000
+    per_account: int = 5
+
+
+@dataclass(slots=True, eq=False)
+class _Kept:
+    number: str
+    terms: object
+    """The options it was opened with; under others it is not used again."""
+    server: str
+    login: tuple[str, str]
+    account: ImapAccount = field(init=False)
+    line: socket | None = None
+    folder: str | None = None
+    """The folder it watches; None while it only waits."""
+    since: float = 0.0
+    followed: float = float("-inf")
+
+    def hold(self, line: socket) -> None:
+        """Remember the socket, for whoever has to end a wait."""
+        self.line = line
+
+
+class Lender:
+    """Lends each mailbox's connection. ``random`` gives numbers from 0 to 1, for the jitter of renewals."""
+
+    def __init__(self, ears: Ears, limits: Limits, random: Callable[[], float]) -> None:
+        self._ears = ears
+        self._limits = limits
+        self._random = random
+        self._lock = threading.Lock()
+        self._open: set[_Kept] = set()
+        self._counts: Counter[object] = Counter()
+        self._watched: Counter[object] = Counter()
+        self._waiting: OrderedDict[str, _Kept] = OrderedDict()
+        self._habits: dict[str, float] = {}
+
+    # For passes
+
+    @contextmanager
+    def connect(self, binding: Binding, index: Index) -> Iterator[ImapAccount]:
+        """The mailbox's account for one pass: kept from before where it still lives, else a new one."""
+        kept = self._revived(binding) or self._opened(binding, index)
+        try:
+            yield kept.account
+            binding.note_server(index, kept.account)
+        except BaseException:
+            self._close(kept)
+            raise
+        if kept.account.alive:
+            self._keep(kept)
+        else:
+            self._close(kept)
+
+    def watch(self, binding: Binding, outlook: Outlook) -> bool:
+        """After a pass: let the connection watch the folder with most live pairs, or wait, or go.
+
+        True if the folder already shows more than the pass has read.
+        """
+        kept = self._take(binding.number)
+        if kept is None:
+            return False
+        if outlook.folder is None:
+            self._close(kept)
+            return False
+        if not binding.mailbox.sync.idle or not self._may_watch(kept):
+            self._keep(kept)
+            return False
+        try:
+            news = self._start(kept, outlook)
+        except FolderError as error:
+            _log.debug("mailbox %s: not watched: %s", binding.number, error)
+            self._keep(kept)
+            return False
+        except SyncError as error:
+            _log.info("mailbox %s: %s", binding.number, error)
+            self._close(kept)
+            return False
+        self._keep(kept)
+        return news
+
+    # For what the ears heard
+
+    def listen(self, number: str) -> Heard:
+        """Read what the server told, without waiting for more."""
+        kept = self._take(number)
+        if kept is None:
+            return Heard.NOTHING
+        if kept.folder is None:
+            # Nothing is told to a connection that only waits, but that it is over.
+            self._close(kept)
+            return Heard.NOTHING
+        try:
+            told = kept.account.told(0.0)
+        except SyncError as error:
+            return self._lost(kept, error)
+        self._keep(kept, listen=not told)
+        return Heard.TOLD if told else Heard.NOTHING
+
+    def renew(self, number: str) -> Heard:
+        """End IDLE and begin it anew."""
+        kept = self._take(number)
+        if kept is None or kept.folder is None:
+            if kept is not None:
+                self._keep(kept)
+            return Heard.NOTHING
+        folder = kept.folder
+        try:
+            told = self._end(kept)
+            kept.account.watch(folder)
+        except SyncError as error:
+            return self._lost(kept, error)
+        self._habits[kept.server] = min(RENEW, self._habits.get(kept.server, RENEW) * 1.1)
+        self._watching(kept, folder)
+        self._keep(kept)
+        return Heard.TOLD if told else Heard.NOTHING
+
+    # For options and the end
+
+    def drop(self, number: str) -> None:
+        """Close a mailbox's connection unless it is in use: a changed one is not used again."""
+        kept = self._take(number)
+        if kept is not None:
+            self._close(kept)
+
+    def interrupt(self) -> None:
+        """End every wait for a server: shut the sockets of all connections, whoever uses them."""
+        with self._lock:
+            kept = tuple(self._open)
+        for one in kept:
+            if one.line is not None:
+                # Past the TLS layer, which another thread may be using; an error says that it has ended.
+                with suppress(OSError):
+                    socket.shutdown(one.line, SHUT_RDWR)
+
+    def close(self, until: float) -> None:
+        """Log out everywhere, to a moment of the monotonic clock; whoever is left is cut off."""
+        with self._lock:
+            kept = tuple(self._waiting.values())
+            self._waiting.clear()
+        for one in kept:
+            if time.monotonic() >= until:
+                self.interrupt()
+            self._close(one)
+
+    @property
+    def open(self) -> int:
+        """Connections open now, in use or not."""
+        return len(self._open)
+
+    @property
+    def watching(self) -> int:
+        """Connections that watch a folder."""
+        return self._watched[None]
+
+    # Inside
+
+    def _revived(self, binding: Binding) -> _Kept | None:
+        kept = self._take(binding.number)
+        if kept is None:
+            return None
+        if kept.terms == _terms(binding) and kept.account.alive:
+            try:
+                if kept.folder is not None:
+                    self._end(kept)
+            except SyncError as error:
+                _log.debug("mailbox %s: connected anew: %s", binding.number, error)
+            else:
+                return kept
+        self._close(kept)
+        return None
+
+    def _opened(self, binding: Binding, index: Index) -> _Kept:
+        imap = binding.mailbox.imap4
+        server = f"{imap.server}:{imap.port}".lower()
+        kept = _Kept(binding.number, _terms(binding), server, (server, imap.account))
+        kept.account = binding.open_account(index, on_socket=kept.hold)
+        while (oldest := self._too_many(kept)) is not None:
+            self._close(oldest)
+        with self._lock:
+            self._open.add(kept)
+            self._counts.update(_keys(kept))
+        return kept
+
+    def _too_many(self, wanted: _Kept) -> _Kept | None:
+        """The connection that has to go for this one: the longest unused, one that watches last."""
+        limits = zip(
+            _keys(wanted),
+            (self._limits.total, self._limits.per_server, self._limits.per_account),
+            strict=True,
+        )
+        with self._lock:
+            for key, limit in limits:
+                if self._counts[key] >= limit:
+                    found = [one for one in self._waiting.values() if key in _keys(one)]
+                    found.sort(key=lambda one: one.folder is not None)
+                    if found:
+                        del self._waiting[found[0].number]
+                        self._ears.forget(found[0].number)
+                        return found[0]
+        return None
+
+    def _may_watch(self, kept: _Kept) -> bool:
+        """Three quarters of the connections may watch; the rest serves those that are polled, in turn."""
+        total, per_server, per_account = _keys(kept)
+        watched = self._watched
+        return (
+            watched[total] < max(1, self._limits.total * 3 // 4)
+            and watched[per_server] < max(1, self._limits.per_server * 3 // 4)
+            and watched[per_account] < max(1, self._limits.per_account * 3 // 4)
+        )
+
+    def _start(self, kept: _Kept, outlook: Outlook) -> bool:
+        folder = outlook.folder or "INBOX"
+        opened = kept.account.watch(folder)
+        self._watching(kept, folder)
+        now = time.monotonic()
+        news = _beyond(opened.uidnext, outlook.uidnext) or _beyond(opened.highestmodseq, outlook.modseq)
+        if not news or now - kept.followed < _FOLLOW_UP:
+            return False
+        kept.followed = now
+        return True
+
+    def _watching(self, kept: _Kept, folder: str) -> None:
+        kept.folder, kept.since = folder, time.monotonic()
+        with self._lock:
+            self._watched.update(_keys(kept))
+
+    def _end(self, kept: _Kept) -> bool:
+        kept.folder = None
+        with self._lock:
+            self._watched.subtract(_keys(kept))
+        return kept.account.unwatch()
+
+    def _lost(self, kept: _Kept, error: SyncError) -> Heard:
+        age = time.monotonic() - kept.since
+        _log.info("mailbox %s: the watching connection ended after %.0f s: %s", kept.number, age, error)
+        if age >= _SHORTEST:
+            self._habits[kept.server] = max(_SHORTEST, age * 0.8)
+        self._close(kept)
+        return Heard.LOST
+
+    def _take(self, number: str) -> _Kept | None:
+        with self._lock:
+            self._ears.forget(number)
+            return self._waiting.pop(number, None)
+
+    def _keep(self, kept: _Kept, *, listen: bool = True) -> None:
+        with self._lock:
+            spare = kept.number in self._waiting
+            if not spare:
+                self._waiting[kept.number] = kept
+                if listen:
+                    self._listen(kept)
+        if spare:
+            self._close(kept)
+
+    def _listen(self, kept: _Kept) -> None:
+        if kept.account.has_buffered():
+            self._ears.hear(kept.number)
+            return
+        renew = None
+        if kept.folder is not None:
+            habit = self._habits.get(kept.server, RENEW)
+            renew = habit * (0.9 + 0.1 * self._random()) - (time.monotonic() - kept.since)
+        self._ears.add(kept.number, kept.account.fileno(), renew_after=renew)
+
+    def _close(self, kept: _Kept) -> None:
+        with self._lock:
+            if kept in self._open:
+                self._open.discard(kept)
+                self._counts.subtract(_keys(kept))
+                if kept.folder is not None:
+                    self._watched.subtract(_keys(kept))
+        kept.account.close()
+
+
+def _keys(kept: _Kept) -> tuple[object, object, object]:
+    """What its connection counts for: all, the server, the account."""
+    return None, kept.server, kept.login
+
+
+def _terms(binding: Binding) -> object:
+    """What a connection depends on; as long as it is equal the connection serves."""
+    mailbox = binding.mailbox
+    return (
+        mailbox.imap4,
+        mailbox.sync.command_timeout,
+        binding.settings.system.domain,
+        binding.post.own_addresses(),
+        binding.mask,
+    )
+
+
+def _beyond(shown: int | None, read: int | None) -> bool:
+    return shown is not None and read is not None and shown > read
