@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from datetime import date
-from itertools import groupby
 from urllib.parse import urlsplit
 
 from syncengine.speech.phrases import Phrases, spoken_date, spoken_time
@@ -19,14 +18,18 @@ MAX_SENTENCE = 300
 
 _MARKDOWN_LINK = re.compile(r"\[([^\[\]]{1,200})\]\(\s*(?:https?|mailto):[^()\s]{1,2000}\)")
 _ASIDE = re.compile(r"[<(\[]\s*(?:https?://|mailto:|www\.)[^<>()\[\]\s]{1,4000}\s*[>)\]]", re.I)
-_URL = re.compile(r"(?:\bhttps?://|\bftp://|\bwww\.)[^\s<>\"]{1,4000}", re.I)
-_ADDRESS = re.compile(r"(?:\bmailto:)?(?<![\w.+-])([\w.+-]{1,64})@((?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24})")
+_URL = re.compile(r"(?:\bhttps?://|\bftp://|(?<![@.\w-])www\.)[^\s<>\"]{1,4000}", re.I)
+_ADDRESS = re.compile(
+    r"(?:\bmailto:)?(?<![\w.+-])([\w.+!#$%&'*/=?^{|}~-]{1,64})@((?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24})"
+)
 _CODE = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # a UUID
     r"|(?<![^\s\"'(<=:])[A-Za-z0-9+/=_.%-]{24,}",
     re.I,
 )
 _END_OF_LINK = ".,;:!?)]}'\"»”"
+_LETTER_RUN = re.compile(r"[A-Za-z]+")
+_LONGEST = 80
 _PLAIN_LOCAL = 24
 
 _ISO_DATE = re.compile(
@@ -36,8 +39,8 @@ _DOTTED_DATE = re.compile(r"\b(\d{1,2})\. ?(\d{1,2})\. ?(\d{4})\b")
 _DAY_AND_MONTH = re.compile(r"\b(\d{1,2})\. ?(\w{3,9})\b")
 _SLASHED_DATE = re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b")
 _TIME = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?(?![\d:])( ?Uhr\b| ?[ap]\.?m\b\.?)?", re.I)
-_MONEY = re.compile(r"([€$£]) ?(\d[\d.,]{0,20}\d|\d)")
-_MONEY_AFTER = re.compile(r"(\d) ?([€$£])")
+_MONEY = re.compile(r"(?<!\w)([€$£]) ?(\d[\d.,]{0,20}\d|\d)(?!\w)")
+_MONEY_AFTER = re.compile(r"(\d) ?([€$£])(?!\w)")
 _PHONE = re.compile(r"(?<![\w.,])(?:\+|0|\(0)[\d ()/-]{5,24}\d(?!\w|[.,]\d)")
 _DIGITS = re.compile(r"(?<![\d.,])\d{7,}(?![\d.,]\d)")
 
@@ -45,7 +48,7 @@ _EMPHASIS = re.compile(r"[*_~|`^\\{}\[\]<>=]+|#(?!\d)")
 _RUN = re.compile(r"([^\w\s])(?:\s?\1){2,}")
 _MIXED_RUN = re.compile(r"[^\w\s]{4,}")
 _LETTERS = re.compile(r"([^\W\d])\1{3,}")
-_BULLET = re.compile(r"^\s*[-*•·\u2013—+>]+\s+")
+_BULLET = re.compile(r"^\s*(?:[-*•·\u2013—+>]+(?:\s+|(?=[^\W\d]))){1,10}")
 _SPACES = re.compile(r"\s+")
 _BEFORE_STOP = re.compile(r"\s+(?=[,.;!?…])")
 _WORD = re.compile(r"\w")
@@ -149,24 +152,18 @@ def _site(domain: str, words: Phrases) -> str:
 
 def _address(local: str, domain: str, words: Phrases) -> str:
     site = _site(domain, words)
-    if len(local) > _PLAIN_LOCAL or not site:
+    if len(local) > _PLAIN_LOCAL or not site or sum(c.isdigit() for c in local) > 5:
         return site or words.code
     return re.sub(r"[._+-]+", lambda sign: words.dot if sign[0] == "." else " ", local) + words.at + site
 
 
 def _code(token: str, words: Phrases) -> str:
-    """Name what no ear can use: long runs with digits, or of both cases, in no language's order."""
-    digits = sum(c.isdigit() for c in token)
-    changes = sum(kind != "lower" for kind, _ in groupby(token, _kind))
-    if digits == len(token) or (digits < 3 and changes < len(token) // 6 and len(token) < 60):
+    """Name what no ear can use: a long run with digits in it, or of letters in no word's order."""
+    pieces = _LETTER_RUN.findall(token)
+    wordlike = all(piece.islower() or piece.isupper() or piece.istitle() for piece in pieces)
+    if wordlike and sum(c.isdigit() for c in token) < 3 and len(token) < _LONGEST:
         return token
     return words.code
-
-
-def _kind(character: str) -> str:
-    if character.islower():
-        return "lower"
-    return "upper" if character.isupper() else "other"
 
 
 def _numbers(text: str, words: Phrases) -> str:
