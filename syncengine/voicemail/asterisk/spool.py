@@ -48,7 +48,7 @@ class Spool:
         except OSError as error:
             raise EngineError(
                 f"{self._root}: the voice-mail spool cannot be used ({error.strerror}); "
-                "run as Asterisk's user and see [asterisk] spool"
+                "run as Asterisk's user, and check the path"
             ) from error
 
     def box(self, context: str, mailbox: str) -> Box:
