@@ -25,8 +25,10 @@ MAX_LITERAL = 96 << 20
 """Octets of one literal: a message with its recording."""
 MAX_HEADER = 64 << 10
 """Octets kept of a literal that is not a message; the rest is read past."""
-MAX_EXCHANGE = 512 << 20
+MAX_EXCHANGE = 256 << 20
 """Octets one exchange may bring."""
+MAX_WEIGHT = 2_000_000
+"""Values one exchange may bring: messages, folders, ranges of UIDs."""
 _WINDOW = 32 << 10
 """Octets written before answers are read: more could block both ends on full buffers."""
 _WORDS = (b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH")
@@ -155,12 +157,12 @@ class Channel:
         while True:
             if self.trace is None and transport.begins_with(SHAPE):
                 found, octets = fetches(transport.peek())
-                untagged.fetches += found
+                untagged.take_all(found)
                 transport.skip(octets)
             parts = self.response()
             lead = parts[0][:1]
             if lead == b"*":
-                if transport.bytes_in > limit:
+                if transport.bytes_in > limit or untagged.weight > MAX_WEIGHT:
                     raise WireError("an answer without end")
                 self.take(parts, untagged)
             elif lead == b"+":

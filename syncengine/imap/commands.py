@@ -84,9 +84,12 @@ class Untagged:
     statuses: list[StatusData] = field(default_factory=list)
     words: dict[str, frozenset[str]] = field(default_factory=dict)
     namespaces: Namespaces | None = None
+    weight: int = 0
+    """How many values this holds, ranges counted one by one: what memory it takes."""
 
     def take(self, response: Response) -> None:
         """Route one response."""
+        self.weight += len(response.uids.ranges) + 1 if isinstance(response, SearchResult | Vanished) else 1
         match response:
             case None:
                 pass
@@ -113,6 +116,11 @@ class Untagged:
                 self._code(response)
             case _:
                 assert_never(response)
+
+    def take_all(self, fetches: list[Fetch]) -> None:
+        """Route many FETCHes."""
+        self.weight += len(fetches)
+        self.fetches += fetches
 
     def completed_select(self, *, forget: bool) -> None:
         """SELECT is done: keep what it said apart from what follows.

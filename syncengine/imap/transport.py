@@ -19,8 +19,8 @@ from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
 
-MAX_LINE = 32 << 20
-"""Octets of one line: a SEARCH answer that names four million UIDs."""
+MAX_LINE = 16 << 20
+"""Octets of one line: a SEARCH answer that names two million UIDs."""
 _CONNECT = 20.0
 """Seconds for TCP itself; a server that is there answers in less."""
 _READ = 1 << 18

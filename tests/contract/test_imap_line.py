@@ -261,6 +261,22 @@ def test_nonsense_loses_the_connection_and_crashes_nothing(noise: bytes) -> None
         account.close()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [b"* 1 FETCH (UID 1 FLAGS ())\r\n", b"* LIST () NIL x\r\n", b"* SEARCH 1 3 5 7 9\r\n", b"* 1 EXISTS\r\n"],
+)
+def test_an_answer_without_end_is_cut_off(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syncengine.imap.channel.MAX_WEIGHT", 1_000)
+
+    def answer(asked: bytes) -> Answer:
+        return LOGGED_IN if asked.startswith(b"AUTH") else line * 5_000 + b"%(tag)s OK\r\n"
+
+    with scripted(answer) as server:
+        account = scripted_account(server.port)
+        with pytest.raises(ConnectionLost, match="without end"):
+            account.folders()
+
+
 def test_a_request_to_come_back_later_is_heeded_wherever_it_comes() -> None:
     backoff = b"Request is throttled. Suggested Backoff Time: 299961 milliseconds\r\n"
     for said in (b"%(tag)s NO " + backoff, b"* BYE " + backoff, b"%(tag)s BAD [UNAVAILABLE] x\r\n"):
