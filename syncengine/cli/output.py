@@ -119,38 +119,32 @@ class Output:
 class Progress:
     """How far something has come; this one is not shown."""
 
-    def advance(self) -> None:
-        """One more of the whole is done."""
+    def advance(self, key: str) -> None:
+        """The part ``key`` of the whole is done."""
 
-    def part(self, name: str, done: int, total: int) -> None:
-        """``done`` of ``total`` steps of a part called ``name`` are done."""
-
-    def part_done(self, name: str) -> None:
-        """A part is done."""
+    def part(self, key: str, name: str, done: int, total: int) -> None:
+        """The part ``key``, shown as ``name``, has come so far."""
 
 
 class _Bar(Progress):
-    """Bars of rich; safe to be told from several threads."""
+    """Bars of rich; safe to be told from several threads, each about parts of its own."""
 
     def __init__(self, shown: Shown, whole: TaskID) -> None:
         self._shown = shown
         self._whole = whole
         self._parts: dict[str, TaskID] = {}
 
-    def advance(self) -> None:
-        """Move the bar of the whole."""
+    def advance(self, key: str) -> None:
+        """Move the bar of the whole, and take the part's own away."""
         self._shown.advance(self._whole)
-
-    def part(self, name: str, done: int, total: int) -> None:
-        """Move the bar of a part, which appears with its first step."""
-        if name not in self._parts:
-            self._parts[name] = self._shown.add_task(clean(name), total=total)
-        self._shown.update(self._parts[name], completed=done, total=total)
-
-    def part_done(self, name: str) -> None:
-        """Take the bar of a part away."""
-        if (task := self._parts.pop(name, None)) is not None:
+        if (task := self._parts.pop(key, None)) is not None:
             self._shown.remove_task(task)
+
+    def part(self, key: str, name: str, done: int, total: int) -> None:
+        """Move the bar of a part, which appears with its first step."""
+        if key not in self._parts:
+            self._parts[key] = self._shown.add_task(clean(name), total=total)
+        self._shown.update(self._parts[key], description=clean(name), completed=done, total=total)
 
 
 def _aligned(rows: Sequence[Row]) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncengine.cli.call import Call, Exit, worst
-from syncengine.cli.output import Output
+from syncengine.cli.output import Output, Progress
 from syncengine.engine.engine import Engine
+from syncengine.engine.events import Event, Reading
 from syncengine.errors import Busy
 from syncengine.model import Problem, Report, ReportedAction
 
@@ -70,16 +71,22 @@ def _passes(call: Call, engine: Engine, numbers: Sequence[str]) -> Sequence[_Pas
     done: dict[str, _Pass] = {}
     pool = ThreadPoolExecutor(max_workers=max(1, min(_AT_ONCE, len(numbers))))
     with call.out.progress("resync", len(numbers)) as progress:
+        engine.subscribe(lambda event: _move(progress, event))
         try:
             running: dict[Future[_Pass], str] = {
                 pool.submit(_pass, call.args, engine, number): number for number in numbers
             }
             for future in as_completed(running):
                 done[running[future]] = future.result()
-                progress.advance()
+                progress.advance(running[future])
         finally:
             pool.shutdown(cancel_futures=True)
     return [done[number] for number in numbers]
+
+
+def _move(progress: Progress, event: Event) -> None:
+    if isinstance(event, Reading):
+        progress.part(event.mailbox, f"{event.mailbox} {event.folder}", event.done, event.total)
 
 
 def _pass(args: argparse.Namespace, engine: Engine, number: str) -> _Pass:

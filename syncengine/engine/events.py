@@ -61,6 +61,15 @@ class Held(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Reading(Event):
+    """Many messages are looked at: ``done`` of ``total`` so far, now those of ``folder``."""
+
+    folder: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class LampChanged(Event):
     """The counts behind the phone's lamp changed (RFC 3842)."""
 

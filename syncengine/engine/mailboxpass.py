@@ -21,6 +21,7 @@ from syncengine.engine.events import (
     MessageHeard,
     MessageNew,
     MessageRestored,
+    Reading,
 )
 from syncengine.engine.filing import Filing
 from syncengine.engine.handover import Handover
@@ -58,7 +59,9 @@ class MailboxPass:
         self._emit = emit
         self._clock = binding.clock
         self._result = Result()
-        self._observer = Observer(index, account.id, remote, binding.roles, binding.recognise, binding.clock)
+        self._observer = Observer(
+            index, account.id, remote, binding.roles, binding.recognise, binding.clock, told=self._told
+        )
         self._looking = Looking(binding, index, account.id, self._observer, emit)
         self._filing = Filing(binding, index, account.id, remote, self._observer, self._result)
 
@@ -128,6 +131,9 @@ class MailboxPass:
         failing = self._index.passes.account_outcome(self._account.id, self._clock(), ok=True)
         if failing:
             self._index.pairs.shift_deadlines(self._account.id, failing)
+
+    def _told(self, folder: str, done: int, total: int) -> None:
+        self._emit(Reading(self._binding.number, folder, done, total))
 
     # Recovering
 

@@ -17,6 +17,9 @@ from syncengine.replica import Account
 
 _log = logging.getLogger(__name__)
 
+_MANY = 1000
+"""Messages whose headers take a while to read."""
+
 Roles = Callable[[Collection[Folder]], Mapping[str, Role]]
 
 
@@ -34,6 +37,8 @@ class Observer:
     roles: dict[str, Role] = field(default_factory=dict)
     cursors: dict[str, Cursor] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    told: Callable[[str, int, int], None] | None = None
+    """Called in a long reading at each folder: its name, messages read so far, messages to be read."""
 
     @property
     def complete(self) -> bool:
@@ -53,9 +58,9 @@ class Observer:
     def observe(self, *, whole: bool) -> None:
         """Read what is watched: live folders, Trash, and wherever else messages of ours were sighted."""
         known = self.index.views.known_uids(self.account)
-        for name in sorted(self.folders):
-            if whole or name in known or self.roles[name] in (Role.LIVE, Role.TRASH):
-                self._read(name, known.get(name, []), whole=whole)
+        watched = (Role.LIVE, Role.TRASH)
+        names = [n for n in sorted(self.folders) if whole or n in known or self.roles[n] in watched]
+        self._read_each(names, known, whole=whole)
         self.index.pairs.note_sightings(self.account)
 
     def observe_made(self) -> None:
@@ -70,8 +75,7 @@ class Observer:
             return False
         for _ in range(2):
             known = self.index.views.known_uids(self.account, vanished=True)
-            for name in sorted(self.folders):
-                self._read(name, known.get(name, []), whole=False)
+            self._read_each(sorted(self.folders), known, whole=False)
             self._search(tokens)
             self.index.pairs.note_sightings(self.account)
             if self.problems:
@@ -105,6 +109,18 @@ class Observer:
                 self._failed(name, error)
                 continue
             self.index.views.add_found(self.account, hits)
+
+    def _read_each(
+        self, names: Collection[str], known: Mapping[str, Collection[Uid]], *, whole: bool
+    ) -> None:
+        """Read folders in turn, telling how far this is where much is read from the start."""
+        fresh = {n: self.folders[n].messages or 0 for n in names if whole or n not in self.cursors}
+        done, total = 0, sum(fresh.values())
+        for name in names:
+            if self.told is not None and total >= _MANY:
+                self.told(name, done, total)
+            self._read(name, known.get(name, ()), whole=whole)
+            done += fresh.get(name, 0)
 
     def _read(self, name: str, known: Collection[Uid], *, whole: bool) -> None:
         cursor = self.cursors.get(name)

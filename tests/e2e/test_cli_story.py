@@ -1,4 +1,4 @@
-"""The commands on a real server, each as a process of its own: the main path, and how things go wrong."""
+"""The commands on a real server: the main path, each a process of its own, and how things go wrong."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def shell(dovecot: Dovecot, tmp_path: Path) -> Iterator[Shell]:
 
 
 def test_the_whole_story_is_told_by_commands(shell: Shell):
+    shell.apart = True
     message = shell.sent("--caller-name", "Peter Adams", "--received", "2026-11-23T15:15:00+01:00")
     assert shell.first()["delivery"] == "queued"
 

@@ -8,21 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.base import Server
-from tests.support.commands import Ran, ran_apart
+from tests.support.commands import Ran, ran_apart, ran_here
 from tests.support.mailprogram import MailProgram
 from tests.support.world import NUMBER, World, wav
 
 
 class Shell(World):
-    """A world whose engine is the command."""
+    """A world whose engine is the command; with ``apart`` each is a process of its own."""
 
-    def ran(self, *words: object, **how: Any) -> Ran:
-        """Run a command as a process of its own."""
-        return ran_apart("--config", self.config, *words, **how)
+    apart = False
 
-    def did(self, *words: object, **how: Any) -> Ran:
+    def ran(self, *words: object) -> Ran:
+        """Run a command."""
+        run = ran_apart if self.apart else ran_here
+        return run("--config", self.config, *words)
+
+    def did(self, *words: object) -> Ran:
         """Run a command that succeeds without a word on standard error."""
-        ran = self.ran(*words, **how)
+        ran = self.ran(*words)
         assert (ran.code, ran.err) == (0, "")
         return ran
 
