@@ -68,6 +68,19 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [f"servers: {', '.join(there) or 'none'}", *absent]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what campaigns counted: each ``figure`` is (what, how many were done, how many there are)."""
+    sums: dict[str, tuple[int, int]] = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == "figure":
+                what, done, there_are = value
+                before = sums.get(what, (0, 0))
+                sums[what] = (before[0] + done, before[1] + there_are)
+    for what, (done, there_are) in sorted(sums.items()):
+        terminalreporter.write_line(f"{what}: {done:,} of {there_are:,}")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test with ``imap_server`` once per server, or per server of its ``server`` mark."""
     if "imap_server" not in metafunc.fixturenames:

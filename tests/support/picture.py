@@ -1,0 +1,77 @@
+"""What both sides of a world show, without anything that may differ between two runs of one story."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from imapclient import IMAPClient
+
+from syncengine.engine.status import Message
+from tests.support.base import Login, Server
+from tests.support.world import NUMBER, World
+
+_TOKEN = re.compile(rb"^X-VM-Message-UUID:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
+_SAID = frozenset({b"\\Seen", b"\\Deleted", b"\\Flagged"})
+
+Copy = tuple[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Messages by their caller: how the phone has them, where the account and how the queue has them."""
+
+    phone: dict[str, tuple[str, ...]]
+    account: dict[str, tuple[Copy, ...]]
+    queue: dict[str, str]
+    state: str
+    intents: int
+
+    def __str__(self) -> str:
+        lines = [f"state {self.state}, open intents {self.intents}"]
+        for caller in sorted(self.phone.keys() | self.account.keys()):
+            lines.append(
+                f"{caller}: {self.phone.get(caller)} {self.account.get(caller)} {self.queue.get(caller)}"
+            )
+        return "\n".join(lines)
+
+
+def picture(world: World) -> Picture:
+    """Look at both sides, with the engine open; the account is seen by a client of its own."""
+    engine = world.engine
+    binding = engine.binding(NUMBER)
+    callers = {str(m.token): m.caller_name for m in engine.store.listing(NUMBER).messages}
+    known = binding.known_account(engine.index)
+    return Picture(
+        phone={m.sender: _shown(world, m) for m in world.box.messages()},
+        account=_by_caller(holdings(world.server, world.login), callers),
+        queue={callers.get(row.token, row.token): str(row.state) for row in engine.index.queue.rows(NUMBER)},
+        state=str(engine.status(NUMBER).state),
+        intents=len(engine.index.pairs.open_intents(known.id)) if known else 0,
+    )
+
+
+def holdings(server: Server, login: Login) -> dict[str, tuple[Copy, ...]]:
+    """Where the account holds which token, with the flags that mean something."""
+    found: dict[str, list[Copy]] = {}
+    with IMAPClient(server.host, server.imap_port, ssl=False, timeout=30) as client:
+        client.login(login.user, login.password)
+        for _, _, name in client.list_folders():
+            if not client.select_folder(name, readonly=True)[b"EXISTS"]:
+                continue
+            uids = client.search("ALL")
+            for item in client.fetch(uids, ["FLAGS", "BODY.PEEK[HEADER]"]).values():
+                token = _TOKEN.search(item[b"BODY[HEADER]"])
+                flags = tuple(sorted(f.decode() for f in _SAID.intersection(item[b"FLAGS"])))
+                found.setdefault(token[1].decode() if token else "", []).append((name, flags))
+    return {token: tuple(sorted(copies)) for token, copies in found.items()}
+
+
+def _shown(world: World, message: Message) -> tuple[str, ...]:
+    deleted = "deleted" if message.deleted else "live"
+    size = world.box.content(message.id).stat().st_size
+    return (deleted, "heard" if message.heard else "new", str(message.delivery), f"{size} octets")
+
+
+def _by_caller(held: dict[str, tuple[Copy, ...]], callers: dict[str, str]) -> dict[str, tuple[Copy, ...]]:
+    return {callers.get(token, token): copies for token, copies in held.items()}
