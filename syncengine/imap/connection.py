@@ -194,7 +194,9 @@ class Connection:
         security = self.settings.security
         context = None if security is Security.NONE else tls_context(self.settings.ca_file)
         at_once = context if security is Security.TLS else None
-        transport = Client(host, port, timeout=self.settings.timeout, context=at_once).transport
+        transport = Client(
+                host, port, timeout=self.settings.timeout, context=at_once, told=self.settings.on_socket
+            ).transport
         self._channel = channel = Channel(transport, self._trace)
         if transport.state != "NONAUTH":
             raise WireError("the server greeted with PREAUTH, as somebody else")
