@@ -180,9 +180,9 @@ class Connection:
         secret = self.settings.secret()
         self._secrets = (secret, base64.b64encode(secret.encode()).decode())
         with self._guarded("login failed"):
+            if self._known_before(secret):
+                return self._login_together(channel, secret, first)
             conversation = self._conversation(secret)
-            if conversation and conversation.initial is not None and self._known_before():
-                return self._login_together(channel, conversation, first)
             untagged = Untagged()
             self._logged_in(self._authenticate(channel, conversation, secret, untagged), untagged)
             self._compress(channel)
@@ -195,8 +195,8 @@ class Connection:
         context = None if security is Security.NONE else tls_context(self.settings.ca_file)
         at_once = context if security is Security.TLS else None
         transport = Client(
-                host, port, timeout=self.settings.timeout, context=at_once, told=self.settings.on_socket
-            ).transport
+            host, port, timeout=self.settings.timeout, context=at_once, told=self.settings.on_socket
+        ).transport
         self._channel = channel = Channel(transport, self._trace)
         if transport.state != "NONAUTH":
             raise WireError("the server greeted with PREAUTH, as somebody else")
@@ -228,9 +228,19 @@ class Connection:
         if wanted and channel.exchange([command(b"COMPRESS DEFLATE")], Untagged()).ok:
             channel.transport.start_deflate()
 
-    def _known_before(self) -> bool:
+    def _known_before(self, secret: str) -> bool:
+        """Whether login and first commands may travel together: only behind a plain LOGIN command.
+
+        Nothing may follow AUTHENTICATE before its end (Cyrus then reads the rest as another login).
+        """
         settings = self.settings
-        return bool(settings.known_capabilities) and "SASL-IR" in self.capabilities and not settings.compress
+        return (
+            bool(settings.known_capabilities)
+            and settings.authentication in (Authentication.PLAIN, Authentication.LOGIN)
+            and "LOGINDISABLED" not in self.capabilities
+            and not settings.compress
+            and (settings.account + secret).isascii()
+        )
 
     def _conversation(self, secret: str) -> Proof | None:
         """How to log in; None for the LOGIN command."""
@@ -250,10 +260,9 @@ class Connection:
             f"{host}: the server takes no password here; set security to tls or starttls"
         )
 
-    def _login_together(self, channel: Channel, conversation: Proof, first: First) -> Reply:
+    def _login_together(self, channel: Channel, secret: str, first: First) -> Reply:
         """Login, ENABLE and ``first`` in one write, trusting what the server offered last time."""
-        initial = base64.b64encode(conversation.initial or b"")
-        start = Command((b"AUTHENTICATE %s %s" % (conversation.mechanism.encode(), initial),), secret=True)
+        start = login_command(self.settings.account, secret)
         self._offer(self.settings.known_capabilities)
         commands = first(self.capabilities)
         reply = channel.exchange([start, *self._enabling(), *commands], Untagged(), gate=True)
