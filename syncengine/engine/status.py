@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from syncengine.engine.binding import Binding
-from syncengine.engine.cases import cases, pending, views
+from syncengine.engine.cases import cases, pending
 from syncengine.index import AccountRow, Index, Queued, QueueState
 from syncengine.model import Delivery, Kind, LocalMessage, State, Token, id_of
-from syncengine.rules.compare import RemoteView, Where
+from syncengine.rules.compare import Memory, RemoteView, Where, remote_view
 from syncengine.rules.plan import Case, plan
 
 
@@ -98,49 +98,42 @@ class Picture:
 
     def messages(self) -> tuple[Message, ...]:
         """The subscriber's messages, the oldest first."""
-        shown = views(self.of)
         details = self.index.pairs.details(self.account.id) if self.account else {}
+        known = {case.memory.token: case for case in self.of}
         found = []
         for message in self.local:
             if message.content:
                 row = details.get(message.token)
-                view = shown.get(message.token)
-                queued = self.queue.get(message.token)
-                error = (row["error"] if row else None) or _reply(queued)
-                found.append(self._message(message, view, queued, error=error))
+                case = known.get(message.token) or Case(Memory(message.token), message)
+                error = row["error"] if row else None
+                found.append(self._message(message, case, error=error))
         return tuple(found)
 
-    def _message(
-        self, message: LocalMessage, view: RemoteView | None, queued: Queued | None, *, error: str | None
-    ) -> Message:
-        expired = self._expired()
+    def _message(self, message: LocalMessage, case: Case, *, error: str | None) -> Message:
+        view = remote_view(case.memory, case.sightings)
+        queued = self.queue.get(message.token)
         return Message(
             id=id_of(message.token),
             mailbox=message.mailbox,
             kind=message.kind,
             heard=self._heard(message),
             deleted=message.state is State.DELETED,
-            delivery=_delivery(view, queued, unconfirmed=message.token in expired),
+            delivery=_delivery(case.memory, view, queued),
             sender=message.caller_name or message.caller_number or "unknown",
             subject=_subject(message),
             received=message.received,
             duration=message.duration,
             pages=message.pages,
             urgent=message.urgent,
-            folder=view.folder if view else None,
+            folder=view.folder,
             pending=message.token in self.pending or (queued is not None and queued.state in _OPEN),
-            error=error,
+            error=error or _reply(queued),
         )
 
     def _heard(self, message: LocalMessage) -> bool:
         if message.state is State.DELETED:
             return self.binding.store.restored_state(message) is State.HEARD
         return message.state is State.HEARD
-
-    def _expired(self) -> frozenset[Token]:
-        if self.account is None:
-            return frozenset()
-        return frozenset(p.token for p in self.index.pairs.pending(self.account.id) if p.expired)
 
     def status(self, off: str | None) -> MailboxStatus:
         """The mailbox in one object; ``off`` is the reason why it is switched off, if it is."""
@@ -195,16 +188,16 @@ class Picture:
 _OPEN = (QueueState.DUE, QueueState.CLAIMED, QueueState.BLOCKED)
 
 
-def _delivery(view: RemoteView | None, queued: Queued | None, *, unconfirmed: bool) -> Delivery:
+def _delivery(memory: Memory, view: RemoteView, queued: Queued | None) -> Delivery:
     if queued is not None and queued.state in _OPEN:
         return Delivery.QUEUED
     if queued is not None and queued.state is QueueState.UNDELIVERABLE:
         return Delivery.UNDELIVERABLE
-    if view is not None and view.where in (Where.OUT_OF_SCOPE, Where.JUNK):
+    if view.where in (Where.OUT_OF_SCOPE, Where.JUNK):
         return Delivery.UNLINKED
-    if view is not None and (view.where is not Where.NOWHERE or view.evidence is not None):
+    if memory.sighted or view.where is not Where.NOWHERE:
         return Delivery.CONFIRMED
-    if unconfirmed:
+    if memory.expired:
         return Delivery.UNCONFIRMED
     if queued is not None and queued.state in (QueueState.SENT, QueueState.IN_DOUBT):
         return Delivery.SENT
