@@ -21,7 +21,7 @@ from syncengine.engine.handle import Mailbox
 from syncengine.engine.outlook import Outlook, outlook
 from syncengine.engine.runner import Connect, Passed, Runner, Wish
 from syncengine.engine.status import MailboxStatus, Picture
-from syncengine.errors import OptionsError, UsageError
+from syncengine.errors import Busy, OptionsError, UsageError
 from syncengine.index import Index
 from syncengine.model import Report, State
 from syncengine.options.check import seats_off
@@ -143,13 +143,18 @@ class Engine:
     def start(self) -> None:
         """Keep all mailboxes in step from now on, in threads of this process; returns at once.
 
-        Options that lie in files are taken up when the files change.
+        Options that lie in files are taken up when the files change. Raises ``Busy`` where another
+        process runs over the same state directory.
         """
-        if self._loops is None:
-            # The loops live above the engine and use it: the one arrow that points up, by name.
-            service = import_module("syncengine.service.service")
-            self._loops = service.Service(self)
-            self._loops.start()
+        # The loops live above the engine and use it: the one arrow that points up, by name.
+        self.start_loops(import_module("syncengine.service.service").Service(self))
+
+    def start_loops(self, loops: Loops) -> None:
+        """The same with loops made to measure; raises ``Busy`` where others run over the state directory."""
+        if self._loops is not None:
+            raise Busy("the engine is started already")
+        loops.start()
+        self._loops = loops
 
     def stop(self) -> None:
         """End what :meth:`start` began: what is in flight is finished, within 10 s."""

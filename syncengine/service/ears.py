@@ -22,19 +22,19 @@ class Ears:
     def __init__(self, heard: Callable[[str], None], renew: Callable[[str], None]) -> None:
         self._heard = heard
         self._renew = renew
-        self._selector = selectors.DefaultSelector()
         self._files: dict[str, int] = {}
         self._renewals: Agenda[str] = Agenda()
         self._lock = threading.Lock()
         self._stopping = False
         self._waiting_until: float | None = None
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
         self._thread = threading.Thread(target=self._listen, name="syncengine-ears", daemon=True)
 
     def start(self) -> None:
         """Begin to listen."""
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_writer.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ, None)
         self._thread.start()
 
     def stop(self) -> None:

@@ -19,6 +19,7 @@ from socket import SHUT_RDWR, socket
 from syncengine.engine.binding import Binding
 from syncengine.engine.outlook import Outlook
 from syncengine.errors import FolderError, SyncError
+from syncengine.imap.channel import Trace
 from syncengine.imap.replica import ImapAccount
 from syncengine.index import Index
 from syncengine.service.ears import Ears
@@ -30,6 +31,14 @@ RENEW = 28 * 60.0
 _SHORTEST = 30.0
 _FOLLOW_UP = 10.0
 """Seconds between two passes that are made because SELECT showed more than the pass had read."""
+
+
+Tracing = Callable[[str], Trace | None]
+"""Where the lines of a mailbox's connection go, None where they are not written."""
+
+
+def no_trace(_: str) -> None:
+    """Trace nothing."""
 
 
 class Heard(StrEnum):
@@ -73,10 +82,13 @@ class _Kept:
 class Lender:
     """Lends each mailbox's connection. ``random`` gives numbers from 0 to 1, for the jitter of renewals."""
 
-    def __init__(self, ears: Ears, limits: Limits, random: Callable[[], float]) -> None:
+    def __init__(
+        self, ears: Ears, limits: Limits, random: Callable[[], float], trace: Tracing = no_trace
+    ) -> None:
         self._ears = ears
         self._limits = limits
         self._random = random
+        self._trace = trace
         self._lock = threading.Lock()
         self._open: set[_Kept] = set()
         self._counts: Counter[object] = Counter()
@@ -208,7 +220,7 @@ class Lender:
         kept = self._take(binding.number)
         if kept is None:
             return None
-        if kept.terms == _terms(binding) and kept.account.alive:
+        if kept.terms == self._terms(binding) and kept.account.alive:
             try:
                 if kept.folder is not None:
                     self._end(kept)
@@ -222,8 +234,8 @@ class Lender:
     def _opened(self, binding: Binding, index: Index) -> _Kept:
         imap = binding.mailbox.imap4
         server = f"{imap.server}:{imap.port}".lower()
-        kept = _Kept(binding.number, _terms(binding), server, (server, imap.account))
-        kept.account = binding.open_account(index, on_socket=kept.hold)
+        kept = _Kept(binding.number, self._terms(binding), server, (server, imap.account))
+        kept.account = binding.open_account(index, trace=self._trace(binding.number), on_socket=kept.hold)
         while (oldest := self._too_many(kept)) is not None:
             self._close(oldest)
         with self._lock:
@@ -257,6 +269,17 @@ class Lender:
             watched[total] < max(1, self._limits.total * 3 // 4)
             and watched[per_server] < max(1, self._limits.per_server * 3 // 4)
             and watched[per_account] < max(1, self._limits.per_account * 3 // 4)
+        )
+
+    def _terms(self, binding: Binding) -> object:
+        """What a connection depends on; as long as it is equal the connection serves."""
+        return (
+            binding.mailbox.imap4,
+            binding.mailbox.sync.command_timeout,
+            binding.settings.system.domain,
+            binding.post.own_addresses(),
+            binding.mask,
+            self._trace(binding.number) is None,
         )
 
     def _start(self, kept: _Kept, outlook: Outlook) -> bool:
@@ -327,18 +350,6 @@ class Lender:
 def _keys(kept: _Kept) -> tuple[object, object, object]:
     """What its connection counts for: all, the server, the account."""
     return None, kept.server, kept.login
-
-
-def _terms(binding: Binding) -> object:
-    """What a connection depends on; as long as it is equal the connection serves."""
-    mailbox = binding.mailbox
-    return (
-        mailbox.imap4,
-        mailbox.sync.command_timeout,
-        binding.settings.system.domain,
-        binding.post.own_addresses(),
-        binding.mask,
-    )
 
 
 def _beyond(shown: int | None, read: int | None) -> bool:

@@ -7,6 +7,7 @@ from noticing the next change.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import sqlite3
 import threading
@@ -20,9 +21,10 @@ from functools import partial
 
 from syncengine.engine.engine import Engine
 from syncengine.options.schema import Mailbox
+from syncengine.service.alone import alone
 from syncengine.service.ears import Ears
 from syncengine.service.jobs import Done, Jobs
-from syncengine.service.lender import Heard, Lender, Limits
+from syncengine.service.lender import Heard, Lender, Limits, Tracing, no_trace
 from syncengine.service.options import OptionsWatch
 from syncengine.service.pool import Pool
 from syncengine.service.scheduler import Pace, Scheduler
@@ -84,6 +86,7 @@ class Service:
         limits: Limits | None = None,
         threads: Threads | None = None,
         told: Callable[[Done], None] = lambda _: None,
+        trace: Tracing = no_trace,
     ) -> None:
         threads = threads or Threads()
         chance = random.SystemRandom().random
@@ -96,11 +99,12 @@ class Service:
         self._first_round: set[str] = set()
         self._planned: dict[str, float | None] = {}
         self._version = -1
+        self._alone = -1
         self._ticked = time.monotonic()
         self._figures = Figures()
         self._scheduler = Scheduler(chance)
         self._ears = Ears(partial(self._post_job, self._listen_job), partial(self._post_job, self._renew_job))
-        self._lender = Lender(self._ears, limits or Limits(), chance)
+        self._lender = Lender(self._ears, limits or Limits(), chance, trace)
         self._jobs = Jobs(engine, self._lender, told)
         self._pools = {
             False: Pool("pass", size=threads.at_pace, most=threads.most, on_exit=close),
@@ -110,7 +114,8 @@ class Service:
         self._thread = threading.Thread(target=self._run, name="syncengine-service", daemon=True)
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Begin; returns at once. Raises ``Busy`` where a service runs over this state directory."""
+        self._alone = alone(self._engine.state_dir)
         self._engine.lend(self._lender.connect)
         self._ears.start()
         self._post(self._take_in)
@@ -133,6 +138,7 @@ class Service:
                 pool.close(time.monotonic() + 1.0)
         self._engine.lend()
         self._lender.close(max(until, time.monotonic() + 1.0))
+        os.close(self._alone)
 
     def options_changed(self) -> None:
         """Look at the engine's options anew: mailboxes come, go, and change."""

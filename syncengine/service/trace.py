@@ -1,0 +1,56 @@
+"""The trace file (manual page 7: MaxTraceFileSize, TraceLevelOverride): log records and lines of servers.
+
+Bounded: two files of ``max_trace_file_size``. Secrets never come here: the lines of a login are
+replaced before they are handed over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from syncengine.imap.channel import Trace
+from syncengine.options.schema import System
+
+FILE = "trace.log"
+_LONGEST = 2000
+
+
+class TraceFile(logging.Handler):
+    """Takes what loggers say and, where wanted, every line that goes over a mailbox's connection.
+
+    ``system`` gives the options in force; ``numbers`` are mailboxes that are traced on demand.
+    """
+
+    def __init__(self, path: Path, system: Callable[[], System], numbers: Collection[str] = ()) -> None:
+        super().__init__()
+        self._system = system
+        self._numbers = frozenset(numbers)
+        self._file = RotatingFileHandler(path, backupCount=1, encoding="utf-8", delay=True, errors="replace")
+        self._file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; the size in force now decides when the file is turned over."""
+        self._file.maxBytes = self._system().max_trace_file_size
+        self._file.emit(record)
+
+    def of(self, number: str) -> Trace | None:
+        """Where the lines of a mailbox go; None where they are not wanted."""
+        if number not in self._numbers and not self._system().trace_level_override:
+            return None
+
+        def trace(who: str, line: bytes) -> None:
+            text = line[:_LONGEST].decode("utf-8", "backslashreplace").rstrip("\r\n")
+            safe = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+            more = f" ... {len(line)} octets" if len(line) > _LONGEST else ""
+            name = f"mailbox {number}"
+            self.handle(logging.LogRecord(name, logging.DEBUG, "", 0, f"{who}: {safe}{more}", None, None))
+
+        return trace
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()

@@ -1,0 +1,306 @@
+"""The service on a real server: what happens on one side is told on the other within moments, by itself."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from syncengine.engine.clock import Clock
+from syncengine.engine.engine import Engine
+from syncengine.errors import Busy
+from syncengine.options.files import load
+from syncengine.service.service import Service, Threads
+from tests.support.base import HOST, Login
+from tests.support.waiting import eventually
+from tests.support.world import NUMBER, World, wav, world
+
+SLOW = {"poll_interval": "1h", "idle_poll_interval": "1h"}
+"""Nothing is found by polling: what is noticed was told."""
+
+
+@contextmanager
+def running(there: World, **how: object) -> Iterator[Service]:
+    """The service over a world's engine, until the block ends."""
+    service = Service(there.engine, **how)  # type: ignore[arg-type]
+    there.engine.start_loops(service)
+    try:
+        yield service
+    finally:
+        there.engine.stop()
+
+
+@pytest.fixture
+def there(dovecot, tmp_path):
+    with world(tmp_path, dovecot, sync=SLOW | {"command_timeout": "5s"}) as one:
+        one.engine._clock = Clock()
+        yield one
+
+
+def watched(service: Service) -> None:
+    eventually(lambda: service.figures().watching == 1 and service.figures().busy == 0, what="IDLE")
+
+
+def test_a_message_taken_in_is_in_the_account_at_once(there: World):
+    with running(there) as service:
+        eventually(lambda: service.figures().first_round == 0)
+        message = there.deliver()
+        eventually(lambda: there.places(message), timeout=5)
+
+
+def test_read_in_the_mail_is_heard_at_the_phone_by_push_alone(there: World):
+    with running(there) as service:
+        message = there.deliver()
+        eventually(lambda: there.message(message).delivery == "confirmed")
+        watched(service)
+        there.flag(message, "\\Seen")
+        eventually(lambda: there.message(message).heard, timeout=5)
+
+
+def test_heard_at_the_phone_is_read_in_the_mail_at_once(there: World):
+    message = there.arrived()
+    with running(there) as service:
+        watched(service)
+        there.box.mark_heard(message)
+        eventually(lambda: there.seen(message), timeout=5)
+
+
+def test_stopping_leaves_no_thread_and_no_descriptor(there: World):
+    """After the first time: SQLite and inotify keep a descriptor or two for the next use."""
+    threads = set(threading.enumerate())
+    kept = []
+    for _ in range(3):
+        with running(there) as service:
+            message = there.deliver()
+            watched(service)
+            there.box.mark_heard(message)
+        assert set(threading.enumerate()) == threads
+        kept.append(open_files())
+    assert kept[1] == kept[2]
+
+
+def test_a_stop_ends_the_wait_for_a_server_that_says_nothing(there: World):
+    with silent() as (port, accepted), running(there) as service:
+        there.deliver()
+        watched(service)
+        there.imap4 = {"port": port}
+        there.sync["command_timeout"] = "1h"
+        there.write()
+        eventually(accepted, what="the engine at the silent server")
+        started = time.monotonic()
+        there.engine._loops = None
+        service.stop(grace=0.2)
+        assert time.monotonic() - started < 3
+        assert not [t for t in threading.enumerate() if t.name.startswith("syncengine")]
+
+
+# Options while running
+
+
+def test_changed_options_are_in_force_within_a_second_and_others_keep_their_connection(there: World):
+    add_mailbox(there, "102")
+    with running(there) as service:
+        eventually(lambda: service.figures().mailboxes == 2 and service.figures().first_round == 0)
+        message = there.deliver()
+        theirs = there.engine.mailbox("102").deliver(wav()).id
+        eventually(lambda: service.figures().watching == 2, what="both watched")
+        before = service._lender._waiting["102"]
+        there.sync["poll_interval"] = "1h"
+        there.options["sync_mode"] = "inbox"
+        there.write()
+        eventually(lambda: there.engine.settings.mailboxes[NUMBER].sync_mode == "inbox", timeout=1.0)
+        eventually(lambda: service.figures().busy == 0 and service.figures().watching == 2)
+
+        assert service._lender._waiting["102"] is before
+        assert not there.message(message).deleted
+        assert there.engine.mailbox("102").message(theirs).delivery == "confirmed"
+
+
+def test_bad_options_are_refused_and_said_and_the_last_good_stay(there: World, caplog):
+    with running(there) as service:
+        eventually(lambda: service.figures().first_round == 0)
+        good = there.engine.settings
+        there.config.write_text("[system\n")
+        eventually(lambda: service.figures().options_error)
+
+        assert there.engine.settings is good
+        assert "the last good options stay in force" in caplog.text
+        message = there.deliver()
+        eventually(lambda: there.places(message))
+        there.write()
+        eventually(lambda: service.figures().options_error is None)
+
+
+def test_mailboxes_come_and_go_live(there: World):
+    with running(there) as service:
+        eventually(lambda: service.figures().first_round == 0)
+        add_mailbox(there, "102")
+        eventually(lambda: service.figures().mailboxes == 2, timeout=2)
+        theirs = there.engine.mailbox("102").deliver(wav()).id
+        eventually(lambda: there.engine.mailbox("102").message(theirs).delivery == "confirmed")
+        eventually(lambda: service.figures().watching == 1)
+
+        (there.folder / "mailboxes.d" / "102.toml").unlink()
+        eventually(lambda: service.figures().mailboxes == 1, timeout=2)
+        eventually(lambda: service.figures().connections <= 1)
+
+
+def test_from_imap4_to_pop3_and_back_nothing_is_inferred(there: World):
+    message = there.arrived()
+    with running(there) as service:
+        watched(service)
+        there.options |= {"protocol": "pop3", "delivery": "smtp"}
+        there.smtp = {"server": HOST, "port": 9, "security": "none"}
+        there.write()
+        eventually(lambda: service.figures().watching == 0)
+        there.expunge(message)
+        eventually(lambda: service.figures().busy == 0)
+        assert not there.message(message).deleted
+
+        second = there.engine.mailbox(NUMBER).deliver(wav()).id
+        there.box.delete(second)
+        there.options = {}
+        there.smtp = {}
+        there.write()
+        watched(service)
+        # It disappeared while nobody looked, from a folder whose identity is unchanged: that is told
+        # as any disappearance is, undoably, and nothing else is.
+        eventually(lambda: there.message(message).deleted)
+        there.box.restore(message)
+        eventually(lambda: there.places(message))
+
+
+def test_integration_off_and_on_again_keeps_what_was_agreed(there: World):
+    message = there.arrived()
+    with running(there) as service:
+        watched(service)
+        there.system["email_integration"] = False
+        there.write()
+        eventually(lambda: service.figures().mailboxes == 0 and service.figures().connections == 0)
+        there.box.mark_heard(message)
+        there.system["email_integration"] = True
+        there.write()
+        eventually(lambda: there.seen(message))
+
+
+# Others at the same state directory
+
+
+def test_a_second_service_leaves_with_a_clear_line(there: World):
+    with running(there), Engine.open(there.config) as second:
+        with pytest.raises(Busy, match=r"another service \(process \d+\) runs over this state directory"):
+            second.start()
+        assert second.mailbox(NUMBER).messages() == ()
+
+
+def test_a_change_by_another_process_is_told_at_once(there: World):
+    message = there.arrived()
+    with running(there) as service, Engine.open(there.config) as other:
+        watched(service)
+        other.mailbox(NUMBER).mark_heard(message)
+        eventually(lambda: there.seen(message), timeout=5)
+
+
+# Trouble
+
+
+def test_servers_that_accept_and_never_answer_keep_nobody_waiting(there: World):
+    with silent() as (port, accepted):
+        for number in range(200, 240):
+            add_mailbox(there, str(number), port=port, command_timeout="1h")
+        threads = Threads(at_pace=2, most=4, doubtful=6)
+        there.engine.adopt_settings(load(there.config))
+        with running(there, threads=threads) as service:
+            eventually(accepted)
+            eventually(lambda: there.engine.index.passes.get(NUMBER).last_ok, timeout=5)
+            started = time.monotonic()
+            message = there.deliver()
+            eventually(lambda: there.places(message), timeout=5)
+            watched_now = service.figures()
+            there.flag(message, "\\Seen")
+            eventually(lambda: there.message(message).heard, timeout=5)
+
+            assert time.monotonic() - started < 8
+            assert watched_now.first_round > 0
+            service.stop(grace=0.1)
+            there.engine._loops = None
+
+
+def test_a_password_refused_three_times_is_not_tried_any_more_until_the_options_change(there: World):
+    there.imap4 = {"password": "wrong"}
+    there.write()
+    there.engine.adopt_settings(load(there.config))
+    with running(there) as service:
+        service._scheduler._random = lambda: 0.0
+        eventually(lambda: there.engine.index.passes.get(NUMBER).last_error)
+        assert "login refused" in (there.engine.status(NUMBER).last_error or "")
+        there.imap4 = {}
+        there.write()
+        eventually(lambda: there.engine.index.passes.get(NUMBER).last_error is None)
+
+
+def test_a_watching_connection_that_was_cut_is_made_anew(there: World, dovecot, proxy_to):
+    proxy = proxy_to(dovecot.host, dovecot.imap_port)
+    there.imap4 = {"port": proxy.port}
+    there.reopen()
+    there.engine._clock = Clock()
+    message = there.arrived()
+    with running(there) as service:
+        watched(service)
+        proxy.drop_all()
+        eventually(lambda: service.figures().watching == 0)
+        eventually(lambda: service.figures().watching == 1, timeout=15)
+        there.flag(message, "\\Seen")
+        eventually(lambda: there.message(message).heard, timeout=5)
+
+
+def add_mailbox(there: World, number: str, port: int | None = None, **keys: str) -> Login:
+    """A drop-in of a mailbox with an account of its own, at another port if wanted."""
+    login = there.server.new_user()
+    lines = ["email_integration = true", 'email_name = "x@example.com"', 'delivery = "append"']
+    lines += [f'{key} = "{value}"' for key, value in keys.items()]
+    lines += ["[imap4]", f'server = "{HOST}"', f"port = {port or there.server.imap_port}"]
+    lines += ['security = "none"', f'account = "{login.user}"', f'password = "{login.password}"']
+    folder = there.folder / "mailboxes.d"
+    folder.mkdir(exist_ok=True)
+    there.system["seats"] = 1000
+    there.write()
+    written = folder / f".{number}.new"
+    written.write_text("\n".join(lines) + "\n")
+    written.chmod(0o600)
+    written.rename(folder / f"{number}.toml")
+    return login
+
+
+@contextmanager
+def silent() -> Iterator[tuple[int, Callable[[], bool]]]:
+    """A server that accepts and never says a word; its port, and whether somebody has come."""
+    with socket.create_server((HOST, 0), backlog=512) as listener:
+        came = []
+
+        def accepted() -> bool:
+            listener.settimeout(0.05)
+            with suppress(TimeoutError):
+                came.append(listener.accept()[0])
+            return bool(came)
+
+        try:
+            yield listener.getsockname()[1], accepted
+        finally:
+            for sock in came:
+                sock.close()
+
+
+def open_files() -> list[str]:
+    """What every open descriptor of this process points to."""
+    links = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            links.append(re.sub(r"\[\d+\]", "", str(entry.readlink())))
+    return sorted(links)
