@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from syncengine.engine.engine import Engine
 from syncengine.engine.events import Event, Reading
 from syncengine.errors import Busy
 from syncengine.model import Problem, Report, ReportedAction
+
+_log = logging.getLogger(__name__)
 
 _AT_ONCE = 8
 """Passes wait for servers most of the time."""
@@ -95,9 +98,16 @@ def _pass(args: argparse.Namespace, engine: Engine, number: str) -> _Pass:
             number, full=args.full, dry_run=args.dry_run, accept_deletes=args.accept_deletes
         )
     except Busy as busy:
-        problem = Problem(f"mailbox {number}", str(busy).removeprefix(f"mailbox {number}: "))
-        return _Pass(Report(number, ok=False, dry_run=args.dry_run, errors=(problem,)), busy=True)
+        return _Pass(_not_passed(args, number, str(busy).removeprefix(f"mailbox {number}: ")), busy=True)
+    except Exception as fault:  # noqa: BLE001 - the other mailboxes' reports must not be lost with it
+        _log.debug("mailbox %s", number, exc_info=True)
+        what = f"a fault of syncengine: {type(fault).__name__}: {fault}; -vv shows where"
+        return _Pass(_not_passed(args, number, what))
     return _Pass(report, off=engine.off(number))
+
+
+def _not_passed(args: argparse.Namespace, number: str, what: str) -> Report:
+    return Report(number, ok=False, dry_run=args.dry_run, errors=(Problem(f"mailbox {number}", what),))
 
 
 def report_object(report: Report) -> dict[str, Any]:
@@ -147,7 +157,7 @@ def _outcome(report: Report) -> str:
         return f"would do {actions} ({traffic})" if count else f"nothing to do ({traffic})"
     if not report.ok:
         return f"failed after {actions} ({traffic}); it will be tried again"
-    return f"{actions} ({traffic})" if count else f"in step, nothing to do ({traffic})"
+    return f"{actions} ({traffic})" if count else f"nothing to do ({traffic})"
 
 
 def _action(action: ReportedAction) -> str:

@@ -12,8 +12,10 @@ from syncengine.cli.call import Call, Exit
 from syncengine.cli.output import Output
 from syncengine.engine.engine import Engine
 from syncengine.engine.status import MailboxStatus, PendingItem
+from syncengine.index import QueueState
 from syncengine.model import id_of
 
+_DONE = (QueueState.SENT, QueueState.NOT_SENT, QueueState.CANCELLED)
 _COLUMNS = ("mailbox", "state", "new", "heard", "pending", "held", "last pass", "last error", "next try")
 
 
@@ -83,7 +85,7 @@ def _waiting(pending: Sequence[PendingItem]) -> str:
         return "-"
     deadlines = [item.deadline for item in pending if item.deadline and not item.unconfirmed]
     until = f", due {_until(min(deadlines))}" if deadlines else ""
-    return f"{len(pending)} ({_ago(min(item.since for item in pending))}{until})"
+    return f"{len(pending)} (oldest {_ago(min(item.since for item in pending))}{until})"
 
 
 def _details(engine: Engine, status: MailboxStatus, out: Output) -> None:
@@ -96,6 +98,8 @@ def _details(engine: Engine, status: MailboxStatus, out: Output) -> None:
         ]
         out.table(("message", "what", "since", "expected"), rows)
     picture = engine.picture(number)
+    if waiting := sum(row.state not in _DONE for row in picture.queue.values()):
+        out.say(f"\nIn the queue: {waiting}; syncengine queue list {number} shows them.")
     held = engine.index.passes.held(picture.account.id) if picture.account else ()
     if held:
         out.say("\nMissing in the account; the brake holds their delete at the phone:")

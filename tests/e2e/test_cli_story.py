@@ -62,7 +62,7 @@ def test_the_whole_story_is_told_by_commands(shell: Shell):
     report = shell.did("resync", "--json").json[0]
     assert list(report) == REPORT_KEYS
     assert report["actions"] == []
-    assert shell.did("resync", NUMBER).out.startswith(f"{NUMBER}: in step, nothing to do")
+    assert shell.did("resync", NUMBER).out.startswith(f"{NUMBER}: nothing to do")
 
 
 def test_a_dry_run_prints_the_plan_and_changes_nothing(shell: Shell):

@@ -11,6 +11,8 @@ import pytest
 
 from syncengine.cli.call import Exit, worst
 from syncengine.cli.main import main
+from syncengine.engine.engine import Engine
+from syncengine.model import Report
 from tests.support.commands import Ran, Run, delivered, installed, one_line, ran_here
 from tests.support.world import wav
 
@@ -187,6 +189,23 @@ def test_a_failed_pass_is_said_once(run, recording):
         "mailbox", "ok", "held", "dry_run", "actions", "errors", "round_trips", "bytes_in", "bytes_out",
         "seconds",
     ]  # fmt: skip
+
+
+def test_a_fault_in_one_mailbox_takes_no_other_reports_with_it(run, recording, monkeypatch):
+    run("mailbox", "add", "102", "--imap4-server", "localhost")
+    real = Engine.resync
+
+    def broken(engine: Engine, number: str, **how: bool) -> Report:
+        if number == "101":
+            raise ZeroDivisionError("by zero")
+        return real(engine, number, **how)
+
+    monkeypatch.setattr(Engine, "resync", broken)
+    ran = run("resync", "--json")
+    assert ran.code == 1
+    assert [(report["mailbox"], report["ok"]) for report in ran.json] == [("101", False), ("102", True)]
+    assert one_line(ran.err)
+    assert "Traceback" in run("resync", "-vv").err
 
 
 def test_a_terminal_gets_tables_and_a_bar(run, recording, monkeypatch):
