@@ -9,6 +9,7 @@ from socket import socket
 
 from syncengine.engine.media import media_of
 from syncengine.engine.post import MailboxPost
+from syncengine.errors import ConnectionLost
 from syncengine.imap.channel import Trace
 from syncengine.imap.replica import ImapAccount
 from syncengine.imap.scope import roles, voice_folder
@@ -129,6 +130,9 @@ class Binding:
         try:
             yield remote
             self.note_server(index, remote)
+        except ConnectionLost:
+            index.views.forget_capabilities(_server(self.mailbox.imap4))
+            raise
         finally:
             remote.close()
 

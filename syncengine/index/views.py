@@ -29,6 +29,7 @@ from syncengine.model import (
     UidValidity,
 )
 
+_MOST_REPORTS = 100
 _DOUBT_SECONDS = 60.0
 """How long a flag that contradicts our own STORE is not believed (without a higher MODSEQ)."""
 
@@ -124,6 +125,7 @@ class Views:
             self._store_found(
                 folder, ((f, token) for f in delta.found if (token := recognise(f.header)) is not None)
             )
+            self._note_reports(folder, delta.found)
             self._flags(folder, cursor.uidvalidity, delta.flags, now)
             self._db.executemany(
                 "UPDATE sightings SET gone = 'vanished', gone_at = ?"
@@ -158,6 +160,14 @@ class Views:
                 )
                 for f, token in found
             ],
+        )
+
+    def _note_reports(self, folder: int, found: Iterable[Found]) -> None:
+        """Remember the newest delivery status notifications of a folder until they were read."""
+        reports = [f.place for f in found if f.header.report_type == "delivery-status"]
+        self._db.executemany(
+            "INSERT OR IGNORE INTO reports (folder, uidvalidity, uid) VALUES (?, ?, ?)",
+            [(folder, place.uidvalidity, place.uid) for place in reports[-_MOST_REPORTS:]],
         )
 
     def _flags(self, folder: int, validity: UidValidity, flags: Iterable[FlagState], now: float) -> None:
@@ -300,6 +310,12 @@ class Views:
                     [host.lower(), " ".join(sorted(capabilities))],
                 )
 
+    def forget_capabilities(self, host: str) -> None:
+        """Ask the server anew the next time: what was remembered may have misled."""
+        if self.capabilities(host):
+            with self._db.write():
+                self._db.execute("UPDATE servers SET capabilities = '' WHERE host = ?", [host.lower()])
+
     def note_header_search_broken(self, host: str) -> None:
         """Remember for this server that header search cannot be relied on."""
         with self._db.write():
@@ -323,6 +339,7 @@ class Views:
             [account, folder],
         )
         self._db.execute("DELETE FROM sightings WHERE folder = ?", [folder])
+        self._db.execute("DELETE FROM reports WHERE folder = ?", [folder])
         self._db.execute(
             "UPDATE folders SET uidvalidity = NULL, uidnext = NULL, highestmodseq = NULL WHERE id = ?",
             [folder],
