@@ -50,8 +50,8 @@ def decoded(data: bytes, charset: str) -> str:
             codec = "utf-8" if codec == "utf-8" else "cp1252"
     try:
         return data.decode(codec, "replace")
-    except (LookupError, ValueError):
-        return data.decode("latin-1")
+    except (LookupError, ValueError):  # one of Python's codecs that are no charset, as "rot13"
+        return decoded(data, "")
 
 
 _ASCII = bytes(range(128))

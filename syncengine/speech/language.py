@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _ENOUGH = 40
 """Letters from which on a guess is better than the mailbox's own language."""
 
-_CERTAIN = 0.9
+_CERTAIN = 0.6
+"""Close relatives (Russian and Ukrainian, Norwegian and Danish) share what one sentence gives."""
+
 _LOOKED_AT = 1000
 
 _SPOKEN = (

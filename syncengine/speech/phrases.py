@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from types import MappingProxyType
 
 DEFAULT = "en"
@@ -275,7 +275,7 @@ def spoken_arrival(received: datetime, now: datetime, words: Phrases) -> str:
     time = spoken_time(received.hour, received.minute, words)
     if received.date() == now.date():
         return words.today.format(time=time)
-    if received.date() + timedelta(days=1) == now.date():
+    if (now.date() - received.date()).days == 1:
         return words.yesterday.format(time=time)
     said = spoken_date(received.date(), words, year=received.year != now.year)
     said = words.on_weekday.format(weekday=words.weekdays[received.weekday()], date=said)

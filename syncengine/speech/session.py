@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
-from syncengine.errors import UsageError
-from syncengine.speech.child import SpeechError, SpeechStopped
+from syncengine.errors import SyncError, UsageError
+from syncengine.speech.child import SpeechError
 from syncengine.speech.mail import Envelope, Mail, Sentence
 from syncengine.speech.reader import announcement, sentences
 from syncengine.speech.synth import Voice
@@ -63,7 +64,9 @@ class MailSession:
     def __init__(
         self, source: MailSource, voice: Voice, *, language: str, now: Callable[[], datetime]
     ) -> None:
-        """Begin; ``language`` is the mailbox's, ``now`` gives the time in its zone."""
+        """Begin; ``voice`` belongs to the session from now on, ``language`` is the mailbox's, ``now`` gives
+        the time in its zone.
+        """
         self._source = source
         self._voice = voice
         self._language = language
@@ -76,6 +79,7 @@ class MailSession:
         self._sentence: Sentence | None = None
         self._whole = False
         """Whether every sentence of the open mail was spoken so far."""
+        self._over = False
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -137,10 +141,14 @@ class MailSession:
         item = self.current
         if item is None:
             return None
-        self._sentence = next(self._rest, None)
+        try:
+            self._sentence = next(self._rest, None)
+        except SyncError:  # the text could not be fetched
+            self._whole = False
+            raise
         if self._sentence is not None:
             return self._speak(self._sentence)
-        if self._whole and item.id not in self._heard:
+        if self._whole and not self._over and item.id not in self._heard:
             self._source.mark_heard(item.id)
             self._heard.add(item.id)
         return None
@@ -151,8 +159,21 @@ class MailSession:
 
     def hang_up(self) -> None:
         """The caller is gone: end the speech at once, from any thread. Nothing becomes heard any more."""
-        self._whole = False
+        self._over = True
         self._voice.stop()
+
+    def close(self) -> None:
+        """End the session and the voice."""
+        self._over = True
+        self._voice.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
 
     def _open_from(self, start: int) -> Item | None:
         for at in range(start, len(self._items)):
@@ -186,8 +207,6 @@ class MailSession:
     def _speak(self, sentence: Sentence) -> Spoken:
         try:
             return Spoken(sentence, self._voice.speak(sentence.text, sentence.language))
-        except SpeechStopped:
-            raise
         except SpeechError:
             self._whole = False
             raise

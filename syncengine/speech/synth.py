@@ -51,13 +51,16 @@ class Voice(Protocol):
     def stop(self) -> None:
         """The caller hung up: kill what runs, speak no more. Never raises."""
 
+    def close(self) -> None:
+        """Stop, and give back what is held. Called by the thread that speaks; never raises."""
+
 
 class _Stoppable:
     """A voice whose running program can be killed by another thread."""
 
     def __init__(self, *, time_limit: float) -> None:
         self._time_limit = time_limit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # stop() may come from a signal handler of the thread that holds it
         self._child: Child | None = None
         self._over = False
 
@@ -77,7 +80,7 @@ class _Stoppable:
         self.close()
 
     def close(self) -> None:
-        """Stop, and give back what is held. Called by the thread that speaks; never raises."""
+        """See :class:`Voice`."""
         self.stop()
         self._drop()
 
@@ -85,8 +88,10 @@ class _Stoppable:
         with self._lock:
             if self._over:
                 raise SpeechStopped("text-to-speech: stopped")
-            self._child = Child(argv)
-            return self._child
+            child = self._child = Child(argv)
+            if self._over:
+                child.kill()
+            return child
 
     def _drop(self) -> None:
         with self._lock:
