@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
+from syncengine.errors import SyncError
 from syncengine.model import LocalMessage, State
 from syncengine.voicemail.asterisk import AsteriskStore, How, LockMode
 from syncengine.voicemail.wave import pcm_wav
@@ -34,6 +36,30 @@ def killed_at(step: int) -> Iterator[list[int]]:
             count[0] += 1
             if count[0] > step:
                 raise Killed
+            return real[name](*args, **kwargs)
+
+        return call
+
+    for name in CALLS:
+        setattr(os, name, limited(name))
+    try:
+        yield count
+    finally:
+        for name in CALLS:
+            setattr(os, name, real[name])
+
+
+@contextmanager
+def failing_at(step: int) -> Iterator[list[int]]:
+    """Let the disk be full for one call, the one after ``step`` others."""
+    count = [0]
+    real = {name: getattr(os, name) for name in CALLS}
+
+    def limited(name: str) -> Callable[..., object]:
+        def call(*args: object, **kwargs: object) -> object:
+            count[0] += 1
+            if count[0] == step + 1:
+                raise OSError(errno.ENOSPC, "No space left on device")
             return real[name](*args, **kwargs)
 
         return call
@@ -103,10 +129,16 @@ def whole(box: Path) -> list[int]:
     return serials
 
 
-@pytest.mark.parametrize("mode", list(LockMode))
+@pytest.mark.parametrize(
+    ("trouble", "mode"),
+    [(killed_at, LockMode.LOCKFILE), (killed_at, LockMode.FLOCK), (failing_at, LockMode.LOCKFILE)],
+)
 @pytest.mark.parametrize("effect", [heard, new, delete, restore, adopt, content, purge])
-def test_a_kill_at_any_step_loses_and_doubles_nothing(
-    tmp_path: Path, effect: Callable[[AsteriskStore], None], mode: LockMode
+def test_a_kill_or_a_full_disk_at_any_step_loses_and_doubles_nothing(
+    tmp_path: Path,
+    effect: Callable[[AsteriskStore], None],
+    mode: LockMode,
+    trouble: Callable[[int], AbstractContextManager[list[int]]],
 ):
     step, finished = 0, False
     while not finished:
@@ -119,13 +151,11 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(
         assert store.change(message(store, 3), State.DELETED)
         store.listing("101")
         try:
-            with killed_at(step) as count:
+            with trouble(step) as count:
                 effect(store)
-        except Killed:
+        except (Killed, SyncError):
             pass
-        else:
-            finished = True
-            assert count[0] == step
+        finished = count[0] <= step
         again = store_at(folder, mode)
         listing = again.listing("101")
         assert listing.proven, (effect, step)

@@ -24,18 +24,21 @@ from syncengine.errors import SyncError
 from syncengine.model import State
 from syncengine.voicemail.asterisk.identity import Known
 from syncengine.voicemail.asterisk.layout import (
+    FOLDERS,
     MAX_NUMBER,
     TEXT,
     file_name,
     inodes,
+    is_suffix,
     number_of,
     read_folder,
 )
-from syncengine.voicemail.files import sync_folder, write_durably
+from syncengine.voicemail.files import read_bounded, sync_folder, write_durably
 
 _log = logging.getLogger(__name__)
 
 _RECORD = "record.json"
+_MAX_RECORD = 1024 * 1024
 _STEM = "m"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
 
@@ -131,19 +134,30 @@ def new_message(folder: Path, record: Record, contents: Mapping[str, bytes]) -> 
 
 
 def read_holds(folder: Path) -> Iterator[Hold]:
-    """Every hold of a mailbox. Debris is removed; what cannot be read is left alone and said."""
+    """Every hold of a mailbox; debris is removed.
+
+    Raises ``SyncError`` for what cannot be read: a message on its way would look like a deleted one.
+    """
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         try:
-            hold = Hold(path, msgspec.json.decode((path / _RECORD).read_bytes(), type=Record))
-        except FileNotFoundError:  # killed before its record was written, or after it was removed
-            if not (path / f"{_STEM}{TEXT}").exists():
+            yield Hold(path, _decoded(read_bounded(path / _RECORD, _MAX_RECORD)))
+        except (OSError, ValueError) as error:
+            # Killed before the record was written, or after it was removed: then there is no .txt.
+            if isinstance(error, FileNotFoundError) and not (path / f"{_STEM}{TEXT}").exists():
                 shutil.rmtree(path, ignore_errors=True)
                 continue
-            _log.error("%s: a message without its record; put it back by hand", path)
-        except (OSError, msgspec.DecodeError) as error:
-            _log.error("%s: its record cannot be read, left alone: %s", path, error)
-        else:
-            yield hold
+            raise SyncError(
+                f"{path}: a message whose record cannot be read ({error}); put its files back by hand"
+            ) from error
+
+
+def _decoded(data: bytes) -> Record:
+    record = msgspec.json.decode(data, type=Record)
+    if record.origin not in FOLDERS or record.target not in ("", *FOLDERS) or TEXT not in record.files:
+        raise ValueError("it names no folder of Asterisk's")
+    if not all(is_suffix(suffix) for suffix in record.files):
+        raise ValueError("it names no files of a message")
+    return record
 
 
 def take(hold: Hold, folder: Path) -> bool:

@@ -136,6 +136,11 @@ def inodes(path: Path) -> dict[int, str]:
         return {entry.inode(): entry.name for entry in entries}
 
 
+def is_suffix(text: str) -> bool:
+    """Whether ``text`` can follow ``msgNNNN`` in the name of a message's file."""
+    return _FILE.fullmatch(f"msg0000{text}") is not None
+
+
 def number_of(name: str) -> int | None:
     """The number in the name of a message's file, None for any other name."""
     match = _FILE.fullmatch(name)

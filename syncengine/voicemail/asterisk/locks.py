@@ -12,10 +12,11 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
+from typing import assert_never
 
 from syncengine.errors import SyncError
 
@@ -47,25 +48,28 @@ def folder_lock(folder: Path, notes: Path, mode: LockMode, timeout: float) -> It
     note = notes / f"{folder.name}.{secrets.token_hex(8)}"
     os.close(os.open(note, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
     try:
-        match mode:
-            case LockMode.LOCKFILE:
-                _link(note, folder / LOCKFILE, timeout)
-                try:
-                    yield
-                finally:
-                    _unlink_own(note, folder / LOCKFILE)
-            case LockMode.FLOCK:
-                descriptor = _flock(folder / FLOCK, timeout)
-                try:
-                    yield
-                finally:
-                    # The name first, as Asterisk does it: who waits on this file then starts anew.
-                    try:
-                        (folder / FLOCK).unlink(missing_ok=True)
-                    finally:
-                        os.close(descriptor)
-    finally:
+        release = _acquire(folder, note, mode, timeout)
+    except BaseException:
         note.unlink(missing_ok=True)
+        raise
+    try:
+        yield
+    finally:
+        release()  # where that fails the note stays, and the lock is given back at the next look
+        note.unlink(missing_ok=True)
+
+
+def _acquire(folder: Path, note: Path, mode: LockMode, timeout: float) -> Callable[[], object]:
+    """Take the lock; returns what gives it back."""
+    match mode:
+        case LockMode.LOCKFILE:
+            _link(note, folder / LOCKFILE, timeout)
+            return lambda: _unlink_own(note, folder / LOCKFILE)
+        case LockMode.FLOCK:
+            descriptor = _flock(folder / FLOCK, timeout)
+            return lambda: _unflock(folder / FLOCK, descriptor)
+        case _:
+            assert_never(mode)
 
 
 @contextmanager
@@ -162,6 +166,14 @@ def _flock(path: Path, timeout: float) -> int:
         if time.monotonic() >= end:
             raise _timeout(path, timeout)
         time.sleep(_PAUSE)
+
+
+def _unflock(path: Path, descriptor: int) -> None:
+    """The name first, as Asterisk does it: who waits on this file then starts anew."""
+    try:
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
 
 
 def _timeout(lock: Path, timeout: float) -> LockTimeout:

@@ -20,7 +20,7 @@ import msgspec
 
 from syncengine.errors import SyncError
 from syncengine.voicemail.asterisk.identity import Known
-from syncengine.voicemail.files import write_durably
+from syncengine.voicemail.files import read_bounded, write_durably
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Memory:
 def read_id(path: Path) -> str | None:
     """Return the id in a marker file, None where it cannot be read."""
     try:
-        return path.read_text(encoding="ascii").strip()[:64] or None
+        return read_bounded(path, 64).decode("ascii").strip() or None
     except (OSError, UnicodeDecodeError):
         return None
 

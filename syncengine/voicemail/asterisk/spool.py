@@ -70,7 +70,10 @@ class Spool:
         """
         known = self._memory.store_id()
         if known is None:
-            self.prepare()
+            try:
+                self.prepare()
+            except EngineError as error:
+                return str(error)
             known = self._memory.store_id()
         if known is None or known != read_id(self._marker):
             return (

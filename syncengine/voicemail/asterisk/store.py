@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -211,8 +211,14 @@ class AsteriskStore:
     def _box(self, mailbox: str) -> Box:
         return self._spool.box(self._context_of(mailbox), mailbox)
 
-    def _exclusive(self, box: Box) -> AbstractContextManager[None]:
-        return self._memory.exclusive(box.context, box.mailbox)
+    @contextmanager
+    def _exclusive(self, box: Box) -> Iterator[None]:
+        try:
+            with self._memory.exclusive(box.context, box.mailbox):
+                yield
+        except OSError as error:
+            where = error.filename or box.folder
+            raise StoreUnproven(f"{where}: {error.strerror or error}; it is tried again") from error
 
     def _view(self, box: Box) -> _View:
         try:
