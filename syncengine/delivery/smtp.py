@@ -40,6 +40,8 @@ class Attempt:
     """How far the session came."""
     without_sound: bool = False
     """Whether the smaller message was tried, because the server would not take the whole."""
+    broken: bool = False
+    """Whether the connection was lost or the server was closing it: the next message would fare no better."""
 
     @property
     def result(self) -> Result:
@@ -59,15 +61,15 @@ def attempt(
     settings: SmtpSettings,
     *,
     token: Token,
-    on_data: Callable[[], None],
+    on_data: Callable[[tuple[str, ...]], None],
     on_progress: Callable[[], None],
 ) -> Attempt:
     """Try once to hand over ``message``; what the server finds too large once more as ``without_sound()``.
 
-    ``on_data`` is called right before the first octet of the message goes out, ``on_progress`` every
-    few seconds while bytes flow or are waited for. What they raise closes the connection, without the
-    final dot if that is not out yet, and passes through (an ``OSError`` of ``on_progress`` counts as a
-    lost connection).
+    ``on_data`` is called with the recipients that were accepted, right before the first octet of the
+    message goes out; ``on_progress`` every few seconds while bytes flow or are waited for. What they
+    raise closes the connection, without the final dot if that is not out yet, and passes through (an
+    ``OSError`` of ``on_progress`` counts as a lost connection).
     """
     first = _Transaction(settings, token, on_data, on_progress).run(message, recipients)
     large = [outcome.address for outcome in first.recipients if outcome.result is Result.TOO_LARGE]
@@ -96,7 +98,7 @@ class _Transaction:
         self,
         settings: SmtpSettings,
         token: Token,
-        on_data: Callable[[], None],
+        on_data: Callable[[tuple[str, ...]], None],
         on_progress: Callable[[], None],
     ) -> None:
         self._session = Session(settings, on_progress)
@@ -117,7 +119,8 @@ class _Transaction:
                 polite = stop.polite
             if polite:
                 session.quit()
-        return Attempt(tuple(self._settled[address] for address in wanted), session.phase)
+        settled = tuple(self._settled[address] for address in wanted)
+        return Attempt(settled, session.phase, broken=not polite)
 
     def _converse(self, message: bytes, recipients: Sequence[str]) -> None:
         sender, paths = self._addresses(recipients)
@@ -127,7 +130,7 @@ class _Transaction:
         self._mail(sender, len(message), utf8=not all(path.isascii() for path in paths.values()))
         accepted = [address for address, path in paths.items() if self._rcpt(address, path)]
         if accepted:
-            self._hand_over(message)
+            self._hand_over(message, tuple(accepted))
             self._settle(accepted, Phase.END, self._session.last)
 
     def _addresses(self, recipients: Sequence[str]) -> tuple[str, dict[str, str]]:
@@ -182,11 +185,11 @@ class _Transaction:
         self._settle([address], Phase.RCPT, reply)
         return False
 
-    def _hand_over(self, message: bytes) -> None:
+    def _hand_over(self, message: bytes, accepted: tuple[str, ...]) -> None:
         wire, session = self._wire, self._session
         with session.within(Phase.DATA):
             session.expect(wire.ask("DATA"))
-        self._on_data()
+        self._on_data(accepted)
         try:
             wire.send_body(message)
         except OSError as error:

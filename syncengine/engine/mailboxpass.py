@@ -24,14 +24,13 @@ from syncengine.engine.events import (
     Reading,
 )
 from syncengine.engine.filing import Filing
-from syncengine.engine.handover import Handover
+from syncengine.engine.handover import Handover, settle_arrivals
 from syncengine.engine.looking import Looking
 from syncengine.engine.observe import Observer
 from syncengine.engine.result import Result
 from syncengine.errors import MailboxError, StoreUnproven
 from syncengine.index import AccountRow, Index, QueueState
 from syncengine.model import LocalListing, ReportedAction, Side, State, Verb, id_of
-from syncengine.options.schema import DeliveryBy
 from syncengine.replica import Account
 from syncengine.rules.guard import Guarded, guard
 from syncengine.rules.plan import Action, Case, plan
@@ -94,7 +93,7 @@ class MailboxPass:
         self._result.held = len(guarded.held)
         if self._filing.lacks_folder:
             self._result.actions.insert(0, ReportedAction(Side.REMOTE, Verb.CREATE_FOLDER, None))
-        verb = Verb.APPEND if self._binding.mailbox.delivery is DeliveryBy.APPEND else Verb.SEND
+        verb = Verb.APPEND if self._binding.by_append else Verb.SEND
         self._result.actions.extend(
             ReportedAction(Side.REMOTE, verb, id_of(row.token))
             for row in self._index.queue.rows(self._binding.number)
@@ -142,7 +141,6 @@ class MailboxPass:
         now = self._clock()
         memories = self._index.pairs.memories(self._account.id)
         with self._index.database.write():
-            self._index.queue.move(self._binding.number, [QueueState.CLAIMED], QueueState.DUE, now)
             for intent in self._index.pairs.open_intents(self._account.id):
                 memory = memories.get(intent.token)
                 if intent.verb is not Verb.APPEND or (memory is not None and memory.sighted):
@@ -158,10 +156,7 @@ class MailboxPass:
                 else:
                     continue
                 self._index.pairs.close_intents([intent.id], outcome, now)
-            for row in self._index.queue.rows(self._binding.number):
-                memory = memories.get(row.token)
-                if row.state is QueueState.IN_DOUBT and memory is not None and memory.sighted:
-                    self._index.queue.settle(self._binding.number, row.token, QueueState.SENT)
+            settle_arrivals(self._index, self._account.id, self._binding.number, now)
 
     def _enqueue(self, listing: LocalListing) -> None:
         self._binding.enqueue(self._index, listing.messages, self._clock())
@@ -248,6 +243,7 @@ class MailboxPass:
 
     def _hand_over(self) -> None:
         listing = self._local()
+        sync = self._binding.mailbox.sync
         handover = Handover(
             self._index,
             self._account.id,
@@ -255,17 +251,18 @@ class MailboxPass:
             self._binding.store,
             self._binding.post,
             self._clock,
-            self._binding.mailbox.sync.delivery_expiry,
+            sync.delivery_expiry,
+            sync.command_timeout,
             self._remote,
             self._binding.target(self._observer.folders.values()),
-            self._binding.mailbox.delivery is DeliveryBy.APPEND,
+            self._binding.by_append,
         )
         try:
             handover.run({m.token: m for m in listing.messages})
         finally:
-            self._result.actions.extend(handover.done)
-            self._result.problems.extend(handover.problems)
-            for token, reason in handover.undeliverable:
+            self._result.actions.extend(handover.ledger.done)
+            self._result.problems.extend(handover.ledger.problems)
+            for token, reason in handover.ledger.failed:
                 self._emit(DeliveryFailed(self._binding.number, id_of(token), reason))
 
     # Keeping the books

@@ -32,8 +32,10 @@ _WORKED_ON = (QueueState.CLAIMED, QueueState.IN_DOUBT)
 def outlook(index: Index, binding: Binding) -> Outlook:
     """The outlook of one mailbox."""
     rows = index.queue.rows(binding.number)
-    wake = min((row.next_try for row in rows if row.state is QueueState.DUE), default=None)
+    wake = index.queue.wake(binding.number)
     if not binding.mailbox.synchronises:
+        wake = _sooner(index.queue.doubtful(binding.number), wake)
+        wake = _sooner(index.pop3.wake(binding.number), wake)
         return Outlook(wake=wake)
     account = binding.known_account(index)
     if account is None or not account.looked:
@@ -58,6 +60,10 @@ def outlook(index: Index, binding: Binding) -> Outlook:
         uidnext=cursor.uidnext if cursor else None,
         modseq=cursor.highestmodseq if cursor else None,
     )
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return min((when for when in (one, other) if when is not None), default=None)
 
 
 def _new_or_restorable(message: LocalMessage, binding: Binding) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import hmac
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import tzinfo
-from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncengine.delivery.account import Authentication, Pop3Settings, Security, SmtpSettings
@@ -13,10 +14,11 @@ from syncengine.delivery.addresses import complete_address, ehlo_name, mail_from
 from syncengine.delivery.compose import Attachment, Envelope, Notice, compose
 from syncengine.delivery.smtp import Attempt, attempt
 from syncengine.errors import SyncError
-from syncengine.index import Queued
-from syncengine.model import Kind, LocalMessage
+from syncengine.model import Kind, LocalMessage, Token
 from syncengine.options.schema import Mailbox, Settings
 from syncengine.replica import VoiceStore
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class MailboxPost:
         return complete_address(self.mailbox.email_name, domain)
 
     @property
+    def copies(self) -> tuple[str, ...]:
+        """Further recipients, the synced address left out."""
+        return tuple(a for a in dict.fromkeys(self.mailbox.copies) if a != self.synced_address)
+
+    @property
     def sender(self) -> str:
         """MAIL FROM and From: the account, or the e-mail name where the account is no address."""
         domain = self.mailbox.smtp.domain or self.domain
@@ -55,28 +62,24 @@ class MailboxPost:
 
     def send(
         self,
-        message: LocalMessage,
-        store: VoiceStore,
-        queued: Queued,
+        raw: bytes,
+        smaller: Callable[[], bytes],
+        recipients: Sequence[str],
+        way_out: SmtpSettings,
         *,
-        on_data: Callable[[], None],
+        token: Token,
+        on_data: Callable[[tuple[str, ...]], None],
         on_progress: Callable[[], None],
     ) -> Attempt:
-        """One SMTP attempt to the recipients that are not decided yet."""
-        recipients = [
-            address
-            for address in (self.synced_address, *self.mailbox.copies)
-            if address not in queued.recipients
-        ]
+        """One SMTP attempt with ``raw``, or with ``smaller()`` where the server finds that too large."""
         return attempt(
-            self.write(message, store, queued.resend),
-            lambda: self.write(message, store, queued.resend, sound=False),
-            recipients,
-            self.smtp_settings(),
-            token=message.token,
-            on_data=on_data,
-            on_progress=on_progress,
+            raw, smaller, recipients, way_out, token=token, on_data=on_data, on_progress=on_progress
         )
+
+    def fingerprint(self, way_out: SmtpSettings) -> str:
+        """What changes when any option of the way out does; keyed: no password is guessed by it."""
+        values = [str(getattr(way_out, item.name)) for item in fields(way_out)]
+        return hmac.new(self.secret, "\0".join(values).encode("utf-8", "replace"), "sha256").hexdigest()
 
     def smtp_settings(self) -> SmtpSettings:
         """The way out, with the password; raises ``SyncError`` where that cannot be read."""
@@ -138,29 +141,35 @@ class MailboxPost:
             return Notice.SWITCHED_OFF
         try:
             path = store.content(message)
-            if message.kind is Kind.FAX:
-                return _fax(path)
-            return (_sound(path, self.mailbox.attach_format),)
-        except (OSError, SyncError):
+            data = path.read_bytes()
+            files, note = _fax(data) if message.kind is Kind.FAX else self._sound(data, path.name)
+        except OSError as error:
+            # Perhaps only for a while: a file server that is away.
+            raise SyncError(f"the recording cannot be read: {error.strerror or error}") from error
+        except SyncError as error:
+            _log.warning("message %s: a notice is sent without the recording: %s", message.ref, error)
             return Notice.UNREADABLE
+        if note:
+            _log.warning("message %s: %s", message.ref, note)
+        return files
+
+    def _sound(self, data: bytes, name: str) -> tuple[tuple[Attachment, ...], str | None]:
+        from syncengine.voicemail.audio import convert  # noqa: PLC0415 - only when a message is sent
+
+        made = convert(data, name, self.mailbox.attach_format)
+        return (Attachment(made.data, made.extension, made.media_type),), made.note
 
 
-def _sound(path: Path, attach_format: str) -> Attachment:
-    from syncengine.voicemail.audio import convert  # noqa: PLC0415 - only when a message is sent
-
-    converted = convert(path.read_bytes(), path.name, attach_format)
-    return Attachment(converted.data, converted.extension, converted.media_type)
-
-
-def _fax(path: Path) -> tuple[Attachment, ...]:
+def _fax(data: bytes) -> tuple[tuple[Attachment, ...], str | None]:
     from syncengine.voicemail.fax import prepare_fax  # noqa: PLC0415 - only when a fax is sent
 
-    fax = prepare_fax(path.read_bytes())
+    fax = prepare_fax(data)
     forms = (
         (fax.tiff, "tif", "image/tiff; application=faxbw"),
         (fax.pdf, "pdf", "application/pdf"),
     )
-    return tuple(Attachment(data, extension, kind) for data, extension, kind in forms if data is not None)
+    files = tuple(Attachment(d, extension, kind) for d, extension, kind in forms if d is not None)
+    return files, fax.note
 
 
 def _zone(name: str) -> tzinfo | None:

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syncengine.engine.binding import Binding
-from syncengine.engine.events import DeliveryFailed, Event
-from syncengine.engine.handover import Handover
+from syncengine.engine.events import Event
 from syncengine.engine.lock import mailbox_lock
 from syncengine.engine.mailboxpass import MailboxPass
 from syncengine.engine.result import Result
-from syncengine.errors import Busy, EngineError, StoreUnproven, SyncError
+from syncengine.engine.sendonly import SendOnly
+from syncengine.errors import Busy, EngineError, SyncError
 from syncengine.imap.replica import ImapAccount
-from syncengine.index import Index, QueueState
-from syncengine.model import Problem, Report, Traffic, id_of
+from syncengine.index import Index
+from syncengine.model import Problem, Report, Traffic
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Runner:
 
     def _pass(self, binding: Binding, wish: Wish) -> tuple[Result, Traffic]:
         if not binding.mailbox.synchronises:
-            return self._send_only(binding), Traffic()
+            return SendOnly(binding, self.index, self.emit).run(), Traffic()
         account = binding.account(self.index)
         try:
             with self.connect(binding, self.index) as remote:
@@ -132,39 +132,13 @@ class Runner:
         copy = Index(self.index.database.copy())
         try:
             if not binding.mailbox.synchronises:
-                return Result(), Traffic()
+                return SendOnly(binding, copy, self.emit).preview(), Traffic()
             with binding.connect(copy) as remote:
                 one = MailboxPass(binding, copy, remote, binding.account(copy), emit=lambda _: None)
                 result = one.preview(full=wish.full)
             return result, remote.traffic
         finally:
             copy.close()
-
-    def _send_only(self, binding: Binding) -> Result:
-        """Sync mode none, or POP3: nothing can be looked up, ``sent`` is the final state."""
-        result = Result()
-        account = binding.account(self.index)
-        listing = binding.store.listing(binding.number)
-        if not listing.proven:
-            raise StoreUnproven(f"mailbox {binding.number}: the voice-mail store cannot prove itself")
-        now = binding.clock()
-        binding.enqueue(self.index, listing.messages, now)
-        self.index.queue.move(binding.number, [QueueState.CLAIMED], QueueState.DUE, now)
-        handover = Handover(
-            self.index,
-            account.id,
-            binding.number,
-            binding.store,
-            binding.post,
-            binding.clock,
-            binding.mailbox.sync.delivery_expiry,
-        )
-        handover.run({m.token: m for m in listing.messages})
-        result.actions.extend(handover.done)
-        result.problems.extend(handover.problems)
-        for token, reason in handover.undeliverable:
-            self.emit(DeliveryFailed(binding.number, id_of(token), reason))
-        return result
 
 
 def _since(before: Traffic, now: Traffic) -> Traffic:

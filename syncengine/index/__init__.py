@@ -8,13 +8,16 @@ from syncengine.index.database import Database
 from syncengine.index.messages import Messages
 from syncengine.index.pairs import Intent, Pairs, Pending
 from syncengine.index.passes import HeldDelete, Passes, PassRecord
+from syncengine.index.pop3 import DeleteState, Pop3Delete, Pop3Deletes
 from syncengine.index.queue import DELETED_FIRST, Queue, Queued, QueueState
+from syncengine.index.reports import Reports
 from syncengine.index.views import AccountRow, Views
 
 __all__ = [
     "DELETED_FIRST",
     "AccountRow",
     "Database",
+    "DeleteState",
     "HeldDelete",
     "Index",
     "Intent",
@@ -23,9 +26,12 @@ __all__ = [
     "PassRecord",
     "Passes",
     "Pending",
+    "Pop3Delete",
+    "Pop3Deletes",
     "Queue",
     "QueueState",
     "Queued",
+    "Reports",
     "Views",
 ]
 
@@ -39,6 +45,8 @@ class Index:
         self.views = Views(database)
         self.pairs = Pairs(database)
         self.queue = Queue(database)
+        self.pop3 = Pop3Deletes(database)
+        self.reports = Reports(database)
         self.passes = Passes(database)
 
     @classmethod

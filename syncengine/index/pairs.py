@@ -57,6 +57,13 @@ class Pairs:
         rows = self._db.execute("SELECT * FROM pairs WHERE account = ?", [account])
         return {Token(row["token"]): _memory(row) for row in rows}
 
+    def memory(self, account: int, token: Token) -> Memory | None:
+        """What is remembered of one token."""
+        row = self._db.execute(
+            "SELECT * FROM pairs WHERE account = ? AND token = ?", [account, token]
+        ).fetchone()
+        return _memory(row) if row else None
+
     def details(self, account: int) -> dict[Token, sqlite3.Row]:
         """The rows themselves, for status and reports."""
         rows = self._db.execute("SELECT * FROM pairs WHERE account = ?", [account])
@@ -163,13 +170,14 @@ class Pairs:
                 )
 
     def handed_over(self, account: int, token: Token, base: State, now: float) -> None:
-        """Record, before it begins, that a message goes to the account in this state."""
+        """Record, before it begins, that a message goes to the account in this state; its time runs anew."""
         with self._db.write():
             self._db.execute(
                 "INSERT INTO pairs (account, token, base, local, sent_at)"
                 " VALUES (:account, :token, :base, :base, :now)"
                 " ON CONFLICT (account, token) DO UPDATE SET base = :base, sent_at = :now, sighted = 0,"
-                " absent = 0, linked = 1, closed_at = NULL",
+                " absent = 0, linked = 1, closed_at = NULL,"
+                " pending = NULL, pending_since = NULL, deadline = NULL, expired = 0",
                 {"account": account, "token": token, "base": base, "now": now},
             )
 

@@ -13,6 +13,9 @@ from enum import StrEnum
 
 from syncengine.index.database import Database
 from syncengine.model import Token
+from syncengine.rules.replies import Result
+
+_DECIDED = (Result.SUCCESS, Result.FAILURE)
 
 
 class QueueState(StrEnum):
@@ -46,7 +49,19 @@ class Queued:
     next_try: float
     last_reply: str | None
     recipients: Mapping[str, str]
-    """Recipients that were decided, with their last reply: an accepted one never gets it twice."""
+    """What is known of recipients, as ``result: reply``: an accepted one never gets it twice."""
+    copies_tried: int = 0
+    """How often copies were tried by themselves, after the synced address was settled."""
+
+    @property
+    def decided(self) -> dict[str, str]:
+        """Recipients that took it or never will; the others are still to be asked."""
+        return {a: reply for a, reply in self.recipients.items() if reply.startswith(_DECIDED)}
+
+    @property
+    def taken(self) -> dict[str, str]:
+        """Recipients that took it."""
+        return {a: reply for a, reply in self.recipients.items() if reply.startswith(Result.SUCCESS)}
 
 
 class Queue:
@@ -56,12 +71,29 @@ class Queue:
         self._db = database
 
     def put(self, mailbox: str, token: Token, state: QueueState, now: float) -> None:
-        """Enter a message that has no row yet; one that has keeps it."""
+        """Enter a message that has no row yet; one that has keeps it.
+
+        What is due waits with the others where the mailbox waits for a changed configuration.
+        """
         with self._db.write():
+            blocked = self._db.execute(
+                "SELECT options, last_reply FROM queue WHERE mailbox = ? AND state = 'blocked' LIMIT 1",
+                [mailbox],
+            ).fetchone()
+            held = blocked if state is QueueState.DUE else None
             self._db.execute(
-                "INSERT OR IGNORE INTO queue (token, mailbox, state, enqueued_at, next_try, sequence)"
-                " VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(sequence), 0) + 1 FROM queue))",
-                [token, mailbox, state, now, now],
+                "INSERT OR IGNORE INTO queue"
+                " (token, mailbox, state, enqueued_at, next_try, options, last_reply, sequence)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(sequence), 0) + 1 FROM queue))",
+                [
+                    token,
+                    mailbox,
+                    QueueState.BLOCKED if held else state,
+                    now,
+                    now,
+                    held["options"] if held else None,
+                    held["last_reply"] if held else None,
+                ],
             )
 
     def rows(self, mailbox: str | None = None) -> tuple[Queued, ...]:
@@ -77,28 +109,68 @@ class Queue:
         ).fetchone()
         return _queued(row) if row else None
 
+    def wake(self, mailbox: str) -> float | None:
+        """When something of a mailbox is due next, seconds since the epoch; None if nothing is."""
+        row = self._db.execute(
+            "SELECT min(due) AS due FROM ("
+            " SELECT min(next_try) AS due FROM queue WHERE mailbox = :mailbox AND state = 'due'"
+            " UNION ALL SELECT min(copies_due) FROM queue WHERE mailbox = :mailbox)",
+            {"mailbox": mailbox},
+        ).fetchone()
+        return None if row["due"] is None else float(row["due"])
+
+    # Claims
+
     def claim(self, mailbox: str, owner: str, now: float, lease: float) -> Queued | None:
-        """Claim the first message that is due; None if nothing is, or another attempt is in flight."""
+        """Claim the next message; None if nothing is due, or another attempt is in flight.
+
+        As soon as anything is due, what waits only because the server was not reachable goes first,
+        in its order.
+        """
+        return self._claimed(
+            mailbox,
+            owner,
+            now,
+            lease,
+            "SELECT token FROM queue WHERE mailbox = :mailbox AND state = 'due'"
+            " AND (next_try <= :now OR held) AND EXISTS"
+            " (SELECT 1 FROM queue WHERE mailbox = :mailbox AND state = 'due' AND next_try <= :now)"
+            " ORDER BY sequence LIMIT 1",
+            "state = 'claimed', held = 0, attempts = attempts + 1",
+        )
+
+    def claim_copies(self, mailbox: str, owner: str, now: float, lease: float) -> Queued | None:
+        """Claim a message whose synced address is settled and whose copies are due."""
+        return self._claimed(
+            mailbox,
+            owner,
+            now,
+            lease,
+            "SELECT token FROM queue WHERE mailbox = :mailbox AND state IN ('sent', 'undeliverable')"
+            " AND copies_due <= :now ORDER BY copies_due, sequence LIMIT 1",
+            "copies_tried = copies_tried + 1",
+        )
+
+    def _claimed(
+        self, mailbox: str, owner: str, now: float, lease: float, which: str, change: str
+    ) -> Queued | None:
+        values = {"mailbox": mailbox, "now": now, "owner": owner, "until": now + lease}
         with self._db.write():
             self._db.execute(
-                "UPDATE queue SET state = 'due', lease_owner = NULL WHERE mailbox = ? AND state = 'claimed'"
-                " AND lease_until < ?",
-                [mailbox, now],
+                "UPDATE queue SET state = 'due', lease_owner = NULL, lease_until = NULL"
+                " WHERE mailbox = :mailbox AND state = 'claimed' AND lease_until < :now",
+                values,
             )
             busy = self._db.execute(
-                "SELECT 1 FROM queue WHERE mailbox = ? AND state = 'claimed'", [mailbox]
+                "SELECT 1 FROM queue WHERE mailbox = :mailbox AND lease_until >= :now", values
             ).fetchone()
-            row = self._db.execute(
-                "SELECT * FROM queue WHERE mailbox = ? AND state = 'due' AND next_try <= ?"
-                " ORDER BY sequence LIMIT 1",
-                [mailbox, now],
-            ).fetchone()
-            if busy or row is None:
+            row = None if busy else self._db.execute(which, values).fetchone()
+            if row is None:
                 return None
             self._db.execute(
-                "UPDATE queue SET state = 'claimed', lease_owner = ?, lease_until = ?,"
-                " attempts = attempts + 1 WHERE mailbox = ? AND token = ?",
-                [owner, now + lease, mailbox, row["token"]],
+                f"UPDATE queue SET {change}, lease_owner = :owner, lease_until = :until"
+                " WHERE mailbox = :mailbox AND token = :token",
+                values | {"token": row["token"]},
             )
         return self.get(mailbox, Token(row["token"]))
 
@@ -106,18 +178,71 @@ class Queue:
         """Renew a claim while bytes flow; False if it was lost."""
         with self._db.write():
             cursor = self._db.execute(
-                "UPDATE queue SET lease_until = ? WHERE mailbox = ? AND token = ? AND lease_owner = ?"
-                " AND state IN ('claimed', 'in-doubt')",
+                "UPDATE queue SET lease_until = ? WHERE mailbox = ? AND token = ? AND lease_owner = ?",
                 [now + lease, mailbox, token, owner],
             )
             return cursor.rowcount == 1
 
-    def doubt(self, mailbox: str, token: Token) -> None:
-        """From now on bytes of the message are under way; the claim and its lease stay."""
+    def release(self, mailbox: str, now: float) -> None:
+        """Whoever had claims of this mailbox is gone: what had not begun is due again."""
         with self._db.write():
             self._db.execute(
-                "UPDATE queue SET state = 'in-doubt' WHERE mailbox = ? AND token = ?", [mailbox, token]
+                "UPDATE queue SET state = CASE WHEN state = 'claimed' THEN 'due' ELSE state END,"
+                " next_try = CASE WHEN state = 'claimed' THEN ? ELSE next_try END,"
+                " lease_owner = NULL, lease_until = NULL WHERE mailbox = ? AND lease_owner IS NOT NULL",
+                [now, mailbox],
             )
+
+    # In doubt
+
+    def doubt(self, mailbox: str, token: Token, recipients: Mapping[str, str], again: float) -> None:
+        """From now on bytes of the message are under way; the claim and its lease stay.
+
+        ``again``: when it may be repeated where nothing can be looked up.
+        """
+        self._under_way(mailbox, token, recipients, "state = 'in-doubt', next_try = ?", again)
+
+    def doubt_copies(self, mailbox: str, token: Token, recipients: Mapping[str, str], again: float) -> None:
+        """From now on bytes to copies are under way; they are not repeated before ``again``."""
+        self._under_way(mailbox, token, recipients, "copies_due = ?", again)
+
+    def _under_way(
+        self, mailbox: str, token: Token, recipients: Mapping[str, str], change: str, again: float
+    ) -> None:
+        with self._db.write():
+            self._db.execute(
+                f"UPDATE queue SET {change}, recipients = ? WHERE mailbox = ? AND token = ?",
+                [again, json.dumps(dict(recipients)), mailbox, token],
+            )
+
+    def arrived(self, mailbox: str, token: Token, now: float) -> None:
+        """It was seen in the account: whoever was given it in the same transaction has it too."""
+        row = self.get(mailbox, token)
+        if row is None:
+            return
+        seen = f"{Result.SUCCESS}: seen in the account"
+        recipients = {
+            a: seen if reply.startswith(Result.IN_DOUBT) else reply for a, reply in row.recipients.items()
+        }
+        self.settle(mailbox, token, QueueState.SENT, recipients=recipients, copies_due=now)
+
+    def doubtful(self, mailbox: str) -> float | None:
+        """When something in doubt may be repeated where nothing can be looked up."""
+        row = self._db.execute(
+            "SELECT min(next_try) AS due FROM queue WHERE mailbox = ? AND state = 'in-doubt'", [mailbox]
+        ).fetchone()
+        return None if row["due"] is None else float(row["due"])
+
+    def repeat_doubtful(self, mailbox: str, now: float) -> None:
+        """What is in doubt where nothing can be looked up is due again when its time has come."""
+        with self._db.write():
+            self._db.execute(
+                "UPDATE queue SET state = 'due' WHERE mailbox = ? AND state = 'in-doubt'"
+                " AND lease_owner IS NULL AND next_try <= ?",
+                [mailbox, now],
+            )
+
+    # What became of it
 
     def settle(
         self,
@@ -128,18 +253,20 @@ class Queue:
         next_try: float = 0.0,
         reply: str | None = None,
         recipients: Mapping[str, str] | None = None,
+        copies_due: float | None = None,
     ) -> None:
-        """Record what became of a message; ends a claim."""
+        """Record what became of a message; ends a claim. ``copies_due``: when copies are tried, if any."""
         with self._db.write():
             self._db.execute(
                 "UPDATE queue SET state = ?, next_try = ?, last_reply = coalesce(?, last_reply),"
-                " recipients = coalesce(?, recipients), lease_owner = NULL, lease_until = NULL"
-                " WHERE mailbox = ? AND token = ?",
+                " recipients = coalesce(?, recipients), copies_due = ?, held = 0, options = NULL,"
+                " lease_owner = NULL, lease_until = NULL WHERE mailbox = ? AND token = ?",
                 [
                     state,
                     next_try,
                     reply,
                     json.dumps(dict(recipients)) if recipients is not None else None,
+                    copies_due,
                     mailbox,
                     token,
                 ],
@@ -158,9 +285,47 @@ class Queue:
         only = "AND token = ?" if token else ""
         with self._db.write():
             cursor = self._db.execute(
-                "UPDATE queue SET state = ?, next_try = ?, lease_owner = NULL, lease_until = NULL"
+                "UPDATE queue SET state = ?, next_try = ?, held = 0, options = NULL,"
+                " lease_owner = NULL, lease_until = NULL"
                 f" WHERE mailbox = ? AND state IN ({marks}) {only}",
                 [to, now, mailbox, *states, *([token] if token else [])],
+            )
+            return cursor.rowcount
+
+    def hold(self, mailbox: str, now: float, until: float) -> None:
+        """The server is not reachable: what would be due waits until ``until``, in its order."""
+        with self._db.write():
+            self._db.execute(
+                "UPDATE queue SET next_try = max(next_try, ?), held = 1 WHERE mailbox = ? AND state = 'due'"
+                " AND (held OR next_try <= ?)",
+                [until, mailbox, now],
+            )
+
+    def block(self, mailbox: str, options: str, reply: str) -> None:
+        """Nothing is sent under these options any more: whatever is due waits until they change."""
+        with self._db.write():
+            self._db.execute(
+                "UPDATE queue SET state = 'blocked', options = ?, last_reply = ?, held = 0"
+                " WHERE mailbox = ? AND state IN ('due', 'blocked')",
+                [options, reply, mailbox],
+            )
+
+    def blocked(self, mailbox: str) -> bool:
+        """Whether a mailbox waits for a changed configuration."""
+        return (
+            self._db.execute(
+                "SELECT 1 FROM queue WHERE mailbox = ? AND state = 'blocked' LIMIT 1", [mailbox]
+            ).fetchone()
+            is not None
+        )
+
+    def unblock(self, mailbox: str, now: float, *, unless: str | None = None) -> int:
+        """Go on with what was blocked, except under the options ``unless``; how many."""
+        with self._db.write():
+            cursor = self._db.execute(
+                "UPDATE queue SET state = 'due', next_try = ?, options = NULL"
+                " WHERE mailbox = ? AND state = 'blocked' AND options IS NOT ?",
+                [now, mailbox, unless],
             )
             return cursor.rowcount
 
@@ -173,25 +338,38 @@ class Queue:
                 [DELETED_FIRST, mailbox, token],
             )
 
-    def postpone(self, mailbox: str, until: float) -> None:
-        """The server is not reachable: nothing of the mailbox is tried before ``until``, the order stays."""
-        with self._db.write():
-            self._db.execute(
-                "UPDATE queue SET next_try = max(next_try, ?) WHERE mailbox = ? AND state = 'due'",
-                [until, mailbox],
-            )
+    def again(
+        self, mailbox: str, token: Token, now: float, *, resend: bool, keep: Mapping[str, str] | None = None
+    ) -> None:
+        """Send once more; with ``resend`` under a new Message-ID, as servers drop one they have seen.
 
-    def again(self, mailbox: str, token: Token, now: float, *, resend: bool) -> None:
-        """Send once more; with ``resend`` under a new Message-ID, as servers drop one they have seen."""
+        ``keep``: recipients that are settled already.
+        """
         with self._db.write():
             self._db.execute(
-                "INSERT INTO queue (token, mailbox, state, enqueued_at, next_try, sequence)"
-                " VALUES (:token, :mailbox, 'due', :now, :now,"
+                "INSERT INTO queue (token, mailbox, state, enqueued_at, next_try, recipients, sequence)"
+                " VALUES (:token, :mailbox, 'due', :now, :now, :keep,"
                 "  (SELECT coalesce(max(sequence), 0) + 1 FROM queue))"
                 " ON CONFLICT (mailbox, token) DO UPDATE SET state = 'due', next_try = :now, attempts = 0,"
-                " enqueued_at = :now, recipients = '{}', resend = resend + :resend,"
-                " sequence = excluded.sequence",
-                {"token": token, "mailbox": mailbox, "now": now, "resend": int(resend)},
+                " enqueued_at = :now, recipients = :keep, resend = resend + :resend, copies_due = NULL,"
+                " copies_tried = 0, held = 0, options = NULL, sequence = excluded.sequence",
+                {
+                    "token": token,
+                    "mailbox": mailbox,
+                    "now": now,
+                    "resend": int(resend),
+                    "keep": json.dumps(dict(keep or {})),
+                },
+            )
+
+    def shift(self, seconds: float) -> None:
+        """The wall clock jumped: every time moves with it."""
+        with self._db.write():
+            self._db.execute(
+                "UPDATE queue SET next_try = next_try + :jump, enqueued_at = enqueued_at + :jump,"
+                " lease_until = lease_until + :jump, copies_due = copies_due + :jump"
+                " WHERE state IN ('due', 'claimed', 'in-doubt', 'blocked') OR copies_due IS NOT NULL",
+                {"jump": seconds},
             )
 
 
@@ -206,4 +384,5 @@ def _queued(row: sqlite3.Row) -> Queued:
         next_try=row["next_try"],
         last_reply=row["last_reply"],
         recipients=json.loads(row["recipients"]),
+        copies_tried=row["copies_tried"],
     )

@@ -47,7 +47,7 @@ def send(
     *recipients: str,
     message: bytes = MESSAGE,
     smaller: Callable[[], bytes] | None = None,
-    on_data: Callable[[], None] = lambda: None,
+    on_data: Callable[[tuple[str, ...]], None] = lambda _: None,
     on_progress: Callable[[], None] = lambda: None,
     token: Token = TOKEN,
 ) -> Attempt:
@@ -238,7 +238,7 @@ def test_a_recipient_that_was_refused_stays_refused_when_the_message_is_in_doubt
 
 def test_no_recipient_accepted_means_no_data() -> None:
     with scripted({"RCPT": ["450 later", "550 never"]}) as server:
-        tried = send(settings(server), "a@b.example", "c@d.example", on_data=lambda: pytest.fail("no DATA"))
+        tried = send(settings(server), "a@b.example", "c@d.example", on_data=lambda _: pytest.fail("no DATA"))
         session = server.session()
     assert session.verbs() == ["EHLO", "MAIL", "RCPT", "RCPT", "QUIT"]
     assert results(tried) == [Result.DEFERRAL, Result.FAILURE]
@@ -287,7 +287,7 @@ def test_a_fault_in_the_message_is_not_followed_by_quit_though_the_line_is_free(
 
     begun: list[int] = []
     with scripted() as server:
-        tried = send(settings(server), message=BIG, on_data=lambda: begun.append(1), on_progress=fail)
+        tried = send(settings(server), message=BIG, on_data=lambda _: begun.append(1), on_progress=fail)
         session = server.session()
     assert (tried.result, tried.phase) == (Result.DEFERRAL, Phase.DATA)
     assert BIG.startswith(session.body)
@@ -314,11 +314,11 @@ def test_what_a_callback_raises_closes_with_neither_dot_nor_quit_and_passes_thro
 
     begun = []
 
-    def fail() -> None:
+    def fail(*_: object) -> None:
         if callback == "on_data" or begun:
             raise LeaseLost
 
-    callbacks = {"on_data": lambda: begun.append(1)} | {callback: fail}
+    callbacks = {"on_data": lambda _: begun.append(1)} | {callback: fail}
     with scripted() as server:
         with pytest.raises(LeaseLost):
             send(settings(server), message=BIG, **callbacks)  # type: ignore[arg-type]
@@ -338,7 +338,7 @@ def test_the_intent_is_noted_after_354_and_before_the_first_octet_and_the_lease_
         send(
             settings(server),
             message=BIG[:500_000],
-            on_data=lambda: seen.append(
+            on_data=lambda _: seen.append(
                 f"data {server.sessions[0].verbs()[-1]} {len(server.sessions[0].body)}"
             ),
             on_progress=lambda: seen.append("progress"),
