@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         MessageHeard,
         MessageNew,
         MessageRestored,
+        Reading,
         Unconfirmed,
     )
     from syncengine.engine.handle import Mailbox
@@ -71,6 +72,7 @@ __all__ = [
     "OptionsError",
     "PendingItem",
     "Problem",
+    "Reading",
     "Report",
     "ReportedAction",
     "Side",
@@ -96,6 +98,7 @@ _HOMES = {
         "MessageHeard",
         "MessageNew",
         "MessageRestored",
+        "Reading",
         "Unconfirmed",
     ),
     "engine.handle": ("Mailbox",),

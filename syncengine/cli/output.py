@@ -22,6 +22,9 @@ _JOINERS = "\u200c\u200d"
 SHORT_ID = 12
 """Digits of a message's id that a terminal shows; any six that are unique are taken as an id."""
 
+_WHOLE = frozenset({"id", "mailbox", "message", "state", "delivery", "received", "last pass", "next try"})
+"""Columns that a narrow terminal does not break."""
+
 Row = Sequence[str]
 
 
@@ -72,7 +75,10 @@ class Output:
         print(f"syncengine: {clean(text)}", file=sys.stderr, flush=True)
 
     def table(self, columns: Row, rows: Sequence[Row], *, empty: str = "") -> None:
-        """Print a table: drawn on a terminal, aligned columns elsewhere. ``empty`` stands for no rows."""
+        """Print a table: drawn on a terminal, without columns that say nothing; else aligned columns.
+
+        ``empty`` is said where there are no rows.
+        """
         if not rows:
             self.say(empty)
         elif self.terminal:
@@ -85,12 +91,13 @@ class Output:
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
+        shown = [at for at in range(len(columns)) if any(row[at] != "-" for row in rows)]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in columns:
-            table.add_column(column, no_wrap=column in {"id", "mailbox"}, overflow="fold")
+        for at in shown:
+            table.add_column(columns[at], no_wrap=columns[at] in _WHOLE, overflow="fold")
         for row in rows:
             # Text, not str: a caller's name must not be read as markup.
-            table.add_row(*(Text(clean(cell)) for cell in row))
+            table.add_row(*(Text(clean(row[at])) for at in shown))
         self._console().print(table)
 
     @contextmanager
