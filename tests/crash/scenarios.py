@@ -6,14 +6,22 @@ be repeated from any point of itself, as whoever calls the engine would repeat w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from syncengine.engine.engine import Engine
 from syncengine.engine.handle import Mailbox
-from tests.support.world import NUMBER, RECEIVED, Hands, World, wav
+from tests.support.base import Server
+from tests.support.picture import Picture, picture
+from tests.support.smtp import Front
+from tests.support.snapshot import Snapshot
+from tests.support.world import NUMBER, RECEIVED, Hands, World, wav, world
 
 DAY = 24 * 3600.0
+LATER = 100.0
+"""Seconds from what went wrong to what comes after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,44 @@ class Scenario:
     options: dict[str, dict[str, object]] = field(default_factory=dict)
     mask: frozenset[str] = frozenset()
     by_smtp: bool = False
+
+    @contextmanager
+    def begun(
+        self, folder: Path, server: Server, front: Front | None, imap4: dict[str, object] | None = None
+    ) -> Iterator[Snapshot]:
+        """The world in which it begins, to be had as often as wanted."""
+        options = dict(self.options.get("options", {}))
+        smtp: dict[str, object] = {}
+        if self.by_smtp:
+            assert front
+            smtp = {"server": front.host, "port": front.port, "security": "none", "authentication": "none"}
+            options |= {"delivery": "smtp"}
+        sync = dict(self.options.get("sync", {}))
+        with world(
+            folder, server, mask=self.mask, options=options, sync=sync, smtp=smtp, imap4=imap4 or {}
+        ) as origin:
+            self.prepare(origin)
+            yield Snapshot(origin)
+
+    def finish(self, there: World) -> Picture:
+        """Do again what may not have been done, then see that there is nothing left to do."""
+        there.clock.forward(LATER)
+        there.open()
+        try:
+            self.run(there.engine, there.clock)
+            if self.by_smtp:
+                _wait_out_doubt(there)
+            there.quiet()
+            return picture(there)
+        finally:
+            there.engine.close()
+
+
+def _wait_out_doubt(there: World) -> None:
+    """What may have been sent is looked for until the pending timer is over, then sent again."""
+    for _ in range(2):
+        there.clock.forward(1300)
+        there.sync_ok()
 
 
 def label(number: int) -> str:
@@ -50,7 +96,7 @@ def found(box: Mailbox, number: int) -> str | None:
 
 def hand_in(box: Mailbox, number: int, **how: bool) -> str:
     """Hand in a message unless that was done."""
-    return found(box, number) or box.deliver(wav(), caller_name=label(number), received=RECEIVED, **how).id
+    return found(box, number) or box.deliver(wav(80), caller_name=label(number), received=RECEIVED, **how).id
 
 
 def arrive(there: World, count: int, **how: bool) -> list[str]:
@@ -249,4 +295,5 @@ SCENARIOS: dict[str, Scenario] = {
     "held deletes let through": Scenario(_braked, _accept),
     "a first message at the phone": Scenario(_nothing, _at_the_phone),
     "everything at once": Scenario(_everything, _both_ways),
+    "everything in one pass": Scenario(_everything, one_pass),
 }

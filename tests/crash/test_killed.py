@@ -2,30 +2,29 @@
 
 Each run begins with the same world on a real Dovecot, dies at one step by SIGKILL (or inside a write of
 the database's log), and is repeated to its end. Then both sides must show what they show where nobody
-died, and another pass must find nothing to do. ``TORTURE=full`` takes every step, else a spread of them.
+died, and another pass must find nothing to do. A usual run takes a spread of the kill points,
+``TORTURE=full`` all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.crash.scenarios import SCENARIOS, Scenario
-from tests.support.budget import FULL, spread
+from tests.support.budget import CAMPAIGN, spread
 from tests.support.killserver import Died, KillServer
-from tests.support.picture import Picture, picture
-from tests.support.smtp import Front
+from tests.support.picture import Picture
 from tests.support.snapshot import Snapshot
-from tests.support.world import World, world
+from tests.support.world import World
 
-pytestmark = pytest.mark.timeout(0 if FULL else 120)
+pytestmark = pytest.mark.timeout(0 if CAMPAIGN else 120)
 
 STEPS, SIZES = 9, 3
 """How many kill points of each scenario the short run takes: at steps, and inside writes of the log."""
-LATER = 100.0
-"""Seconds from a death to what comes after it."""
 TEAR = 1024
 """Octets between two places where a write of the log is torn: four in a page."""
 
@@ -36,68 +35,36 @@ def killer() -> Iterator[KillServer]:
         yield server
 
 
+@dataclass(frozen=True, slots=True)
 class Story:
-    """A scenario, its world to begin with, and what comes of it where nobody dies."""
+    """A scenario, its world to begin with, and who kills."""
 
-    def __init__(self, name: str, origin: World, killer: KillServer, folder: Path) -> None:
-        self.scenario: Scenario = SCENARIOS[name]
-        self.script = f"{self.scenario.run.__module__}:{self.scenario.run.__name__}"
-        self.snapshot = Snapshot(origin)
-        self.killer = killer
-        self.folder = folder
+    scenario: Scenario
+    snapshot: Snapshot
+    killer: KillServer
+    folder: Path
 
     def begin(self) -> World:
         return self.snapshot.fresh(self.folder)
 
-    def kill(self, there: World, **how: int | None) -> Died:
-        return self.killer.run(self.script, there.config, there.clock(), mask=self.scenario.mask, **how)
-
-    def finish(self, there: World) -> Picture:
-        """Do again what may not have been done, then see that there is nothing left to do."""
-        there.clock.forward(LATER)
-        there.open()
-        try:
-            self.scenario.run(there.engine, there.clock)
-            if self.scenario.by_smtp:
-                self._wait_out_doubt(there)
-            there.quiet()
-            return picture(there)
-        finally:
-            there.engine.close()
-
-    def _wait_out_doubt(self, there: World) -> None:
-        """What may have been sent is looked for until the pending timer is over, then sent again."""
-        for _ in range(2):
-            there.clock.forward(1300)
-            there.sync_ok()
+    def kill(self, there: World, **how: int) -> Died:
+        run = self.scenario.run
+        script = f"{run.__module__}:{run.__name__}"
+        return self.killer.run(script, there.config, there.clock(), mask=self.scenario.mask, **how)
 
     def uninterrupted(self, **how: int) -> tuple[Picture, Died]:
+        """What comes of it where nobody dies."""
         there = self.begin()
         ended = self.kill(there, **how)
         assert not ended.killed
-        return self.finish(there), ended
+        return self.scenario.finish(there), ended
 
 
 @pytest.fixture
-def story(request, dovecot, tmp_path, killer) -> Iterator[Story]:
-    name = request.param
-    scenario = SCENARIOS[name]
-    smtp = {}
-    options = dict(scenario.options.get("options", {}))
-    if scenario.by_smtp:
-        front: Front = request.getfixturevalue("dovecot_smtp")
-        smtp = {"server": front.host, "port": front.port, "security": "none", "authentication": "none"}
-        options |= {"delivery": "smtp"}
-    with world(
-        tmp_path / "origin",
-        dovecot,
-        mask=scenario.mask,
-        options=options,
-        sync=dict(scenario.options.get("sync", {})),
-        smtp=smtp,
-    ) as origin:
-        scenario.prepare(origin)
-        yield Story(name, origin, killer, tmp_path / "run")
+def story(request, dovecot, dovecot_smtp, tmp_path, killer) -> Iterator[Story]:
+    scenario = SCENARIOS[request.param]
+    with scenario.begun(tmp_path / "origin", dovecot, dovecot_smtp) as snapshot:
+        yield Story(scenario, snapshot, killer, tmp_path / "run")
 
 
 def campaign(story: Story, points: list[int], wanted: Picture, how: Callable[[int], dict[str, int]]) -> int:
@@ -106,7 +73,7 @@ def campaign(story: Story, points: list[int], wanted: Picture, how: Callable[[in
         there = story.begin()
         died = story.kill(there, **how(point))
         assert died.killed, point
-        assert str(story.finish(there)) == str(wanted), point
+        assert str(story.scenario.finish(there)) == str(wanted), point
     return len(points)
 
 

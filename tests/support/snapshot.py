@@ -41,7 +41,9 @@ class Snapshot:
         clock = Hands()
         clock.now = self.origin.clock.now
         options = self.origin.options | {"email_name": login.address}
-        world = replace(self.origin, folder=folder, login=login, options=options, clock=clock)
+        world = replace(
+            self.origin, folder=folder, login=login, options=options, clock=clock, sync=dict(self.origin.sync)
+        )
         world.write()
         return world
 
