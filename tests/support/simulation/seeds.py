@@ -31,6 +31,7 @@ def run(
     failure = failure_of(seed, profile, folder, steps, faulty=faulty, trace=trace)
     if failure is None:
         return trace
+    print(f"fails, and is made shorter now: {failure}")
     steps = shrunk(steps, lambda fewer: failure_of(seed, profile, folder, fewer, faulty=faulty))
     shortest = failure_of(seed, profile, folder, steps, faulty=faulty)
     raise AssertionError(f"{shortest or failure}\n  steps: {steps!r}")
@@ -56,14 +57,17 @@ def failure_of(
     return None
 
 
-def shrunk(steps: Sequence[Step], fails: Callable[[Sequence[Step]], str | None]) -> list[Step]:
-    """Leave out steps as long as the same check fails."""
+def shrunk(
+    steps: Sequence[Step], fails: Callable[[Sequence[Step]], str | None], *, tries: int = 200
+) -> list[Step]:
+    """Leave out steps as long as the same check fails; ``tries`` bounds how often that is tried."""
     kept = list(steps)
     first = (fails(kept) or "").splitlines()[:1]
     size = len(kept) // 2
     while size and first:
         start = 0
-        while start < len(kept):
+        while start < len(kept) and tries:
+            tries -= 1
             fewer = kept[:start] + kept[start + size :]
             if (fails(fewer) or "").splitlines()[:1] == first:
                 kept = fewer
