@@ -12,6 +12,7 @@ import os
 import random
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,6 +64,14 @@ def write_message(
     for extension in formats:
         (folder / f"msg{number:04d}.{extension}").write_bytes(wav(serial, extension))
     (folder / f"msg{number:04d}.txt").write_bytes(description(serial, **keys))
+
+
+@contextmanager
+def quick_folder() -> Iterator[Path]:
+    """A folder in memory where there is one: hundreds of fsync would wait for a disk that nobody tests."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as name:
+        yield Path(name)
 
 
 class LockTimeout(Exception):

@@ -12,9 +12,16 @@ from syncengine.errors import SyncError
 from syncengine.model import State
 from syncengine.voicemail.asterisk import Ami, AsteriskStore
 from syncengine.voicemail.asterisk.ami import AmiUnavailable, AmiUnclear
-from tests.support.asterisk import write_message
+from tests.support.asterisk import quick_folder, write_message
+from tests.support.asterisk_world import SECRET, World, one
 from tests.support.fake_ami import FakeAmi, running
-from tests.unit.test_asterisk_store import SECRET, World, one
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In memory, so that no test waits for a disk."""
+    with quick_folder() as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from syncengine.errors import SyncError
 from syncengine.model import LocalMessage, State
 from syncengine.voicemail.asterisk import AsteriskStore, How, LockMode
 from syncengine.voicemail.wave import pcm_wav
-from tests.support.asterisk import FakeAsterisk, serial_in, write_message
-from tests.unit.test_asterisk_store import SECRET, sent
+from tests.support.asterisk import FakeAsterisk, quick_folder, serial_in, write_message
+from tests.support.asterisk_world import SECRET, sent
 
 CALLS = ("link", "unlink", "rename", "replace", "open", "fsync", "mkdir", "rmdir", "write", "utime")
 FORMATS = ("WAV", "wav", "gsm")
@@ -135,43 +135,54 @@ def whole(box: Path) -> list[int]:
 )
 @pytest.mark.parametrize("effect", [heard, new, delete, restore, adopt, content, purge])
 def test_a_kill_or_a_full_disk_at_any_step_loses_and_doubles_nothing(
-    tmp_path: Path,
     effect: Callable[[AsteriskStore], None],
     mode: LockMode,
     trouble: Callable[[int], AbstractContextManager[list[int]]],
 ):
     step, finished = 0, False
     while not finished:
-        folder = tmp_path / str(step)
-        box = folder / "spool" / "default" / "101"
-        write_message(box / "INBOX", 0, 1, FORMATS)
-        write_message(box / "INBOX", 1, 3, FORMATS)
-        write_message(box / "Old", 0, 2, FORMATS)
-        store = store_at(folder, mode)
-        assert store.change(message(store, 3), State.DELETED)
-        store.listing("101")
-        try:
-            with trouble(step) as count:
-                effect(store)
-        except (Killed, SyncError):
-            pass
-        finished = count[0] <= step
-        again = store_at(folder, mode)
-        listing = again.listing("101")
-        assert listing.proven, (effect, step)
-        expected = {1, 2, 3}
-        found = [int(m.caller_number[-3:]) for m in listing.messages if m.token != sent().token]
-        if effect is purge and 3 not in found:
-            expected.discard(3)
-        assert sorted(found) == sorted(expected), (effect, step)
-        assert len({m.token for m in listing.messages}) == len(listing.messages)
-        held = [m for m in listing.messages if m.state is State.DELETED]
-        assert len(whole(box)) == len(listing.messages) - len(held)
-        assert not list(box.glob("*/.lock"))
-        assert len(list((box / ".syncengine" / "held").iterdir())) == len(held)
-        assert FakeAsterisk(box, mode=mode).leave(9, formats=FORMATS)
-        for one in held:
-            assert again.change(one, State.NEW)
-        assert len(whole(box)) == len(listing.messages) + 1
+        with quick_folder() as folder:
+            finished = at_step(folder, step, effect, mode, trouble)
         step += 1
     assert step > 5
+
+
+def at_step(
+    folder: Path,
+    step: int,
+    effect: Callable[[AsteriskStore], None],
+    mode: LockMode,
+    trouble: Callable[[int], AbstractContextManager[list[int]]],
+) -> bool:
+    """Let the trouble come after ``step`` calls and look at what is left; True if it came too late."""
+    box = folder / "spool" / "default" / "101"
+    write_message(box / "INBOX", 0, 1, FORMATS)
+    write_message(box / "INBOX", 1, 3, FORMATS)
+    write_message(box / "Old", 0, 2, FORMATS)
+    store = store_at(folder, mode)
+    assert store.change(message(store, 3), State.DELETED)
+    store.listing("101")
+    try:
+        with trouble(step) as count:
+            effect(store)
+    except (Killed, SyncError):
+        pass
+    done = count[0] <= step
+    again = store_at(folder, mode)
+    listing = again.listing("101")
+    assert listing.proven, (effect, step)
+    expected = {1, 2, 3}
+    found = [int(m.caller_number[-3:]) for m in listing.messages if m.token != sent().token]
+    if effect is purge and 3 not in found:
+        expected.discard(3)
+    assert sorted(found) == sorted(expected), (effect, step)
+    assert len({m.token for m in listing.messages}) == len(listing.messages)
+    held = [m for m in listing.messages if m.state is State.DELETED]
+    assert len(whole(box)) == len(listing.messages) - len(held)
+    assert not list(box.glob("*/.lock"))
+    assert len(list((box / ".syncengine" / "held").iterdir())) == len(held)
+    assert FakeAsterisk(box, mode=mode).leave(9, formats=FORMATS)
+    for one in held:
+        assert again.change(one, State.NEW)
+    assert len(whole(box)) == len(listing.messages) + 1
+    return done
