@@ -19,7 +19,6 @@ from syncengine.engine.lock import mailbox_lock
 from syncengine.errors import UsageError
 from syncengine.index import Queued, QueueState
 from syncengine.model import id_of
-from syncengine.rules.replies import Result
 
 _COLUMNS = ("id", "mailbox", "state", "attempts", "next try", "last reply")
 _DONE = frozenset({QueueState.SENT, QueueState.NOT_SENT})
@@ -97,9 +96,7 @@ def _again(engine: Engine, row: Queued, now: float) -> bool:
         current = queue.get(row.mailbox, row.token)
         if current is None or current.state not in _GIVEN_UP | {QueueState.NOT_SENT}:
             return False
-        taken = {a: reply for a, reply in current.recipients.items() if reply.startswith(Result.SUCCESS)}
-        queue.again(row.mailbox, row.token, now, resend=False)
-        queue.settle(row.mailbox, row.token, QueueState.DUE, next_try=now, recipients=taken)
+        queue.again(row.mailbox, row.token, now, resend=False, keep=current.taken)
         return True
 
 
