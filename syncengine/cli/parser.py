@@ -28,6 +28,7 @@ class Command:
 
 COMMANDS = (
     Command("init", "Write a sample configuration and make the state directory.", "options"),
+    Command("run", "Keep all mailboxes in step until told to end: the service.", "run"),
     Command("resync", "Pass over mailboxes now: bring both sides in step.", "resync"),
     Command("status", "Show what is going on: in step, pending, held, failing.", "status"),
     Command("messages", "Show the messages that a subscriber has.", "messages"),

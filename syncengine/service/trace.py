@@ -32,9 +32,14 @@ class TraceFile(logging.Handler):
         self._file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; the size in force now decides when the file is turned over."""
+        """Write a record of a logger: what is worth knowing, and everything with trace_level_override."""
+        if record.levelno >= logging.INFO or self._system().trace_level_override:
+            self._write(record)
+
+    def _write(self, record: logging.LogRecord) -> None:
+        """The size in force now decides when the file is turned over."""
         self._file.maxBytes = self._system().max_trace_file_size
-        self._file.emit(record)
+        self._file.handle(record)
 
     def of(self, number: str) -> Trace | None:
         """Where the lines of a mailbox go; None where they are not wanted."""
@@ -46,7 +51,7 @@ class TraceFile(logging.Handler):
             safe = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
             more = f" ... {len(line)} octets" if len(line) > _LONGEST else ""
             name = f"mailbox {number}"
-            self.handle(logging.LogRecord(name, logging.DEBUG, "", 0, f"{who}: {safe}{more}", None, None))
+            self._write(logging.LogRecord(name, logging.DEBUG, "", 0, f"{who}: {safe}{more}", None, None))
 
         return trace
 
