@@ -59,6 +59,7 @@ class Mailbox:
             mailbox=self.number,
             kind=kind,
             media_type=media.media_type,
+            extension=media.extension,
             received=(received or datetime.now(UTC)).astimezone(
                 None if received is None else received.tzinfo
             ),

@@ -13,6 +13,8 @@ class Media:
     """What is known of a recording from its own bytes."""
 
     media_type: str
+    extension: str
+    """Without a dot; what has no header of its own is known by nothing else."""
     duration: float | None = None
     pages: int | None = None
 
@@ -23,9 +25,12 @@ def media_of(data: bytes, name: str, kind: Kind) -> Media:
         from syncengine.voicemail.fax import NotFax, page_count  # noqa: PLC0415 - only for a fax
 
         try:
-            return Media("application/pdf" if data[:5] == b"%PDF-" else "image/tiff", pages=page_count(data))
+            pages = page_count(data)
         except NotFax as error:
             raise UsageError(f"{name or 'the fax'}: {error}") from None
+        if data[:5] == b"%PDF-":
+            return Media("application/pdf", "pdf", pages=pages)
+        return Media("image/tiff", "tif", pages=pages)
     from syncengine.voicemail.audio import probe  # noqa: PLC0415 - only for a recording
     from syncengine.voicemail.wave import NotSound  # noqa: PLC0415
 
@@ -33,4 +38,4 @@ def media_of(data: bytes, name: str, kind: Kind) -> Media:
         sound = probe(data, name)
     except NotSound as error:
         raise UsageError(f"{name or 'the recording'}: {error}") from None
-    return Media(sound.media_type, duration=sound.duration)
+    return Media(sound.media_type, sound.extension, duration=sound.duration)

@@ -141,9 +141,10 @@ class Picture:
         held = len(self.index.passes.held(self.account.id)) if self.account else 0
         items = self._items()
         waiting = any(row.state in _OPEN for row in self.queue.values())
+        error = record.last_error or self._blocked()
         if off is not None:
             state = MailboxState.OFF
-        elif record.last_error is not None:
+        elif error is not None:
             state = MailboxState.FAILING
         elif held:
             state = MailboxState.HELD
@@ -156,11 +157,18 @@ class Picture:
             heard=sum(1 for m in self.local if m.state is State.HEARD),
             pending=items,
             last_pass=_time(record.last_pass),
-            last_error=record.last_error,
+            last_error=error,
             next_try=_time(record.next_try),
             held=held,
             reason=off,
         )
+
+    def _blocked(self) -> str | None:
+        """Why nothing is sent until the options change, None where that is not so."""
+        for row in self.queue.values():
+            if row.state is QueueState.BLOCKED:
+                return f"smtp: {row.last_reply}; nothing is sent until the options change"
+        return None
 
     def _items(self) -> tuple[PendingItem, ...]:
         if self.account is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -27,11 +28,16 @@ MARKER = "store-id"
 _STORE = "voice store"
 _ORPHAN_SECONDS = 24 * 3600.0
 
+_EXTENSION = re.compile(r"[a-z0-9]{1,8}")
 _SUFFIX = {
     "audio/wav": ".wav",
     "audio/gsm": ".gsm",
     "audio/mpeg": ".mp3",
+    "audio/ogg": ".ogg",
+    "audio/flac": ".flac",
+    "audio/aiff": ".aiff",
     "audio/basic": ".ulaw",
+    "audio/x-alaw-basic": ".alaw",
     "image/tiff": ".tif",
     "application/pdf": ".pdf",
 }
@@ -65,6 +71,8 @@ class Incoming:
     kind: Kind
     media_type: str
     received: datetime
+    extension: str = ""
+    """Of the recording's file, without a dot: a headerless recording is known by nothing else."""
     caller_number: str = ""
     caller_name: str = ""
     duration: float | None = None
@@ -125,7 +133,8 @@ class BuiltinStore:
             private=incoming.private,
             media_type=incoming.media_type,
         )
-        return self.adopt(message, content)
+        suffix = f".{incoming.extension}" if _EXTENSION.fullmatch(incoming.extension) else ""
+        return self._store(message, content, suffix or _suffix(message))
 
     def content(self, message: LocalMessage) -> Path:
         """Path of the recording."""
@@ -144,9 +153,13 @@ class BuiltinStore:
         return self._rows.before_delete(message.ref)
 
     def adopt(self, message: LocalMessage, content: bytes) -> LocalMessage:
-        """Store a message under the token it carries: files first, then the row."""
+        """Store a message under the token it carries."""
+        return self._store(message, content, _suffix(message))
+
+    def _store(self, message: LocalMessage, content: bytes, suffix: str) -> LocalMessage:
+        """Files first, then the row."""
         message_id = id_of(message.token)
-        name = message_id + _SUFFIX.get(message.media_type, ".bin")
+        name = message_id + suffix
         try:
             write_durably(self._folder / name, content)
             write_durably(self._folder / f"{message_id}.json", _describe(message, name))
@@ -196,6 +209,10 @@ class BuiltinStore:
                 continue
             if (self._folder / name).is_file():
                 self._rows.add(message, name, self._clock())
+
+
+def _suffix(message: LocalMessage) -> str:
+    return _SUFFIX.get(message.media_type, ".bin")
 
 
 def _describe(message: LocalMessage, content: str) -> bytes:
