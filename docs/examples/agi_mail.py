@@ -99,17 +99,26 @@ def serve(agi: Agi, session: MailSession, folder: Path) -> None:
     try:
         session.skip()  # to the first mail
         while session.current is not None:
-            match _decided(agi, session, folder):
-                case "1":
-                    session.restart()
-                case "7":
-                    session.delete()
-                case "#":
-                    return
-                case _:
-                    session.keep()
+            key = _decided(agi, session, folder)
+            if key == "#":
+                return
+            try:
+                _leave(session, key)
+            except SyncError as error:
+                agi.verbose(str(error))
+                session.keep()
     except HungUp:
         session.hang_up()
+
+
+def _leave(session: MailSession, key: str) -> None:
+    match key:
+        case "1":
+            session.restart()
+        case "7":
+            session.delete()
+        case _:
+            session.keep()
 
 
 def _decided(agi: Agi, session: MailSession, folder: Path) -> str:

@@ -142,12 +142,13 @@ class MailSession:
         if item is None:
             return None
         try:
-            self._sentence = next(self._rest, None)
+            following = next(self._rest, None)
         except SyncError:  # the text could not be fetched
             self._whole = False
             raise
-        if self._sentence is not None:
-            return self._speak(self._sentence)
+        if following is not None:
+            self._sentence = following
+            return self._speak(following)
         if self._whole and not self._over and item.id not in self._heard:
             self._source.mark_heard(item.id)
             self._heard.add(item.id)

@@ -62,12 +62,12 @@ class _Stoppable:
         self._time_limit = time_limit
         self._lock = threading.RLock()  # stop() may come from a signal handler of the thread that holds it
         self._child: Child | None = None
-        self._over = False
+        self._over = threading.Event()
 
     def stop(self) -> None:
         """Kill what runs; every sentence from now on is refused."""
         with self._lock:
-            self._over = True
+            self._over.set()
             if self._child is not None:
                 self._child.kill()
 
@@ -86,10 +86,10 @@ class _Stoppable:
 
     def _start(self, argv: Sequence[str]) -> Child:
         with self._lock:
-            if self._over:
+            if self._over.is_set():
                 raise SpeechStopped("text-to-speech: stopped")
             child = self._child = Child(argv)
-            if self._over:
+            if self._over.is_set():
                 child.kill()
             return child
 

@@ -34,7 +34,7 @@ def _main() -> None:
         said = []
         while rest.value:
             said.append(lib.espeak_TextToPhonemes(ctypes.byref(rest), 1, 0).decode())
-        print(" ".join(said))
+        sys.stdout.write(" ".join(said) + "\n")
 
 
 if __name__ == "__main__":
