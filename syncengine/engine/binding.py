@@ -131,7 +131,9 @@ class Binding:
             yield remote
             self.note_server(index, remote)
         except ConnectionLost:
-            index.views.forget_capabilities(_server(self.mailbox.imap4))
+            if remote.traffic.round_trips == 1:
+                # Lost in the login: it may be one that loses what travels behind LOGIN.
+                index.views.distrust_capabilities(_server(self.mailbox.imap4))
             raise
         finally:
             remote.close()

@@ -231,11 +231,12 @@ class Connection:
     def _known_before(self, secret: str) -> bool:
         """Whether login and first commands may travel together: only behind a plain LOGIN command.
 
-        Nothing may follow AUTHENTICATE before its end (Cyrus then reads the rest as another login).
+        Nothing may follow AUTHENTICATE before its end (Cyrus then reads the rest as another login), and
+        Courier loses what follows LOGIN; servers with LIST-STATUS, where it pays most, take it.
         """
         settings = self.settings
         return (
-            bool(settings.known_capabilities)
+            "LIST-STATUS" in settings.known_capabilities
             and settings.authentication in (Authentication.PLAIN, Authentication.LOGIN)
             and "LOGINDISABLED" not in self.capabilities
             and not settings.compress

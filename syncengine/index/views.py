@@ -33,6 +33,8 @@ _MOST_REPORTS = 100
 _DOUBT_SECONDS = 60.0
 """How long a flag that contradicts our own STORE is not believed (without a higher MODSEQ)."""
 
+_DISTRUSTED = "-"
+
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
@@ -297,24 +299,31 @@ class Views:
 
     def capabilities(self, host: str) -> frozenset[str]:
         """What a server offered the last time, so that login and first commands can travel together."""
-        row = self._db.execute("SELECT capabilities FROM servers WHERE host = ?", [host.lower()]).fetchone()
-        return frozenset(row["capabilities"].split()) if row else frozenset()
+        known = self._capabilities(host)
+        return frozenset() if known == _DISTRUSTED else frozenset(known.split())
 
     def note_capabilities(self, host: str, capabilities: frozenset[str]) -> None:
         """Remember what a server offers; written only when it changed."""
-        if capabilities and capabilities != self.capabilities(host):
-            with self._db.write():
-                self._db.execute(
-                    "INSERT INTO servers (host, capabilities) VALUES (?, ?)"
-                    " ON CONFLICT (host) DO UPDATE SET capabilities = excluded.capabilities",
-                    [host.lower(), " ".join(sorted(capabilities))],
-                )
+        words = " ".join(sorted(capabilities))
+        if words and self._capabilities(host) not in (words, _DISTRUSTED):
+            self._set_capabilities(host, words)
 
-    def forget_capabilities(self, host: str) -> None:
-        """Ask the server anew the next time: what was remembered may have misled."""
+    def distrust_capabilities(self, host: str) -> None:
+        """Ask this server anew each time: trusting what it offered before broke a login."""
         if self.capabilities(host):
-            with self._db.write():
-                self._db.execute("UPDATE servers SET capabilities = '' WHERE host = ?", [host.lower()])
+            self._set_capabilities(host, _DISTRUSTED)
+
+    def _capabilities(self, host: str) -> str:
+        row = self._db.execute("SELECT capabilities FROM servers WHERE host = ?", [host.lower()]).fetchone()
+        return str(row["capabilities"]) if row else ""
+
+    def _set_capabilities(self, host: str, words: str) -> None:
+        with self._db.write():
+            self._db.execute(
+                "INSERT INTO servers (host, capabilities) VALUES (?, ?)"
+                " ON CONFLICT (host) DO UPDATE SET capabilities = excluded.capabilities",
+                [host.lower(), words],
+            )
 
     def note_header_search_broken(self, host: str) -> None:
         """Remember for this server that header search cannot be relied on."""
