@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from syncengine.cli.call import Exit
+from syncengine.cli.parser import build
 from syncengine.options.files import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,7 +19,7 @@ COMPOSE = ROOT / "compose" / "compose.yaml"
 
 
 def test_docker_compose_accepts_the_file():
-    """Compose's own parser reads it and finds both services, the engine waiting for a healthy GreenMail."""
+    """Compose's own parser reads it and finds all services, the engine waiting for a healthy GreenMail."""
     program = shutil.which("docker-compose")
     if program is None:
         pytest.skip("docker-compose is absent")
@@ -26,7 +29,7 @@ def test_docker_compose_accepts_the_file():
 
     assert done.returncode == 0, done.stderr
     assert "condition: service_healthy" in done.stdout
-    assert {"greenmail:", "syncengine:"} <= {line.strip() for line in done.stdout.splitlines()}
+    assert {"greenmail:", "syncengine:", "prometheus:"} <= {line.strip() for line in done.stdout.splitlines()}
 
 
 def test_greenmail_is_the_same_everywhere():
@@ -45,6 +48,50 @@ def test_the_mounted_configuration_is_valid():
     settings = load(ROOT / "compose" / "syncengine.toml")
 
     assert list(settings.mailboxes) == ["101"]
+
+
+def test_prometheus_asks_where_the_service_answers():
+    """The address of the scrape is the one that the service's command gives, under its name in Compose."""
+    command = re.search(r"command: (\[.*\])", COMPOSE.read_text())
+    targets = re.search(r'targets: \["(\S+)"\]', (COMPOSE.parent / "prometheus.yml").read_text())
+
+    assert command is not None
+    assert targets is not None
+    words = build().parse_args(json.loads(command[1]))
+    assert words.command == "run"
+    assert targets[1] == "syncengine:" + words.metrics.rpartition(":")[2]
+
+
+def test_the_unit_starts_what_the_command_line_takes():
+    """Every word of ExecStart is understood, and the exit codes that end it for good are the command's."""
+    unit = (COMPOSE.parent / "syncengine.service").read_text()
+    start = re.search(r"^ExecStart=(\S+) (.*)$", unit, re.MULTILINE)
+    never = re.search(r"^RestartPreventExitStatus=(.*)$", unit, re.MULTILINE)
+
+    assert start is not None
+    assert never is not None
+    assert start[1].endswith("/syncengine")
+    assert build().parse_args(start[2].split()).command == "run"
+    assert [int(code) for code in never[1].split()] == [Exit.USAGE, Exit.BUSY]
+
+
+def test_systemd_accepts_the_unit(tmp_path: Path):
+    """systemd's own check finds nothing wrong with it, where systemd is here."""
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze is absent")
+    unit = (COMPOSE.parent / "syncengine.service").read_text()
+    (tmp_path / "syncengine.service").write_text(
+        re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit, flags=re.MULTILINE)
+    )
+    done = subprocess.run(
+        [program, "verify", "--man=no", str(tmp_path / "syncengine.service")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "syncengine.service" not in done.stderr, done.stderr
 
 
 def test_the_image_is_made_of_files_that_exist():
