@@ -66,12 +66,10 @@ class Filing:
 
     def file_arrivals(self) -> None:
         """``file_into_folder``: what arrived in INBOX moves to Voice Mail Messages."""
-        target = self.binding.target(self.observer.folders.values())
-        if not self.binding.mailbox.file_into_folder or target == INBOX:
-            return
-        moves = self._arrivals()
+        moves = self.arrivals()
         if not moves:
             return
+        target = self.binding.target(self.observer.folders.values())
         outcomes = self.remote.move(moves, target)
         with self.index.database.write():
             for place, outcome in zip(moves, outcomes, strict=True):
@@ -83,7 +81,11 @@ class Filing:
                     self.result.actions.append(ReportedAction(Side.REMOTE, Verb.MOVE, id_of(outcome.token)))
             self.index.pairs.note_sightings(self.account)
 
-    def _arrivals(self) -> dict[Place, Token]:
+    def arrivals(self) -> dict[Place, Token]:
+        """What lies in INBOX and is to be filed."""
+        target = self.binding.target(self.observer.folders.values())
+        if not self.binding.mailbox.file_into_folder or target == INBOX:
+            return {}
         sightings = self.index.views.sightings(self.account, self.binding.clock())
         return {
             s.place: token

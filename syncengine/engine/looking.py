@@ -27,8 +27,11 @@ class Looking:
     observer: Observer
     emit: Callable[[Event], None]
 
-    def look(self, listing: LocalListing, *, full: bool) -> None:
-        """Look where there is a reason to; nothing is concluded from a look that was not sound."""
+    def look(self, listing: LocalListing, *, full: bool, purge: bool = True) -> None:
+        """Look where there is a reason to; nothing is concluded from a look that was not sound.
+
+        Without ``purge`` no content is given up: a preview's look touches nothing but its own index.
+        """
         of = cases(self.index, self.account, listing.messages, self.binding.clock())
         missing = set(to_look_for(of)) | {h.token for h in self.index.passes.held(self.account)}
         overdue = self._overdue()
@@ -42,7 +45,7 @@ class Looking:
         nowhere = {token for token, view in found.items() if view.where is Where.NOWHERE}
         self.index.pairs.set_absent(self.account, nowhere & missing)
         self._expire(overdue & self._overdue())
-        for message in due:
+        for message in due if purge else ():
             if not found[message.token].copies:
                 self.binding.store.purge(message)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from syncengine.engine.adopt import Adopter
 from syncengine.engine.apply import Applier, planned
 from syncengine.engine.binding import Binding
+from syncengine.engine.bounces import Bounces
 from syncengine.engine.cases import cases, pending
 from syncengine.engine.events import (
     DeliveryFailed,
@@ -62,6 +63,7 @@ class MailboxPass:
             index, account.id, remote, binding.roles, binding.recognise, binding.clock, told=self._told
         )
         self._looking = Looking(binding, index, account.id, self._observer, emit)
+        self._bounces = Bounces(binding, index, account.id, remote, emit)
         self._filing = Filing(binding, index, account.id, remote, self._observer, self._result)
 
     def run(self, *, full: bool = False, accept_deletes: bool = False) -> Result:
@@ -72,6 +74,7 @@ class MailboxPass:
         self._observe(whole=full)
         self._reached()
         self._recover()
+        self._bounces.read()
         self._enqueue(listing)
         self._filing.create_folder()
         self._filing.file_arrivals()
@@ -88,7 +91,11 @@ class MailboxPass:
         listing = self._local()
         self._observe(whole=full)
         self._enqueue(listing)
+        self._looking.look(listing, full=full, purge=False)
         guarded = self._guarded(self._cases(listing))
+        self._result.actions.extend(
+            ReportedAction(Side.REMOTE, Verb.MOVE, id_of(token)) for token in self._filing.arrivals().values()
+        )
         self._result.actions.extend(planned(guarded.plan.actions))
         self._result.held = len(guarded.held)
         if self._filing.lacks_folder:

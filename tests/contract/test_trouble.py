@@ -353,3 +353,13 @@ def test_deleted_before_it_was_sent_and_restored_is_sent_after_all(there: World)
 
     assert there.message(message).delivery == "confirmed"
     there.quiet()
+
+
+def test_a_dry_run_looks_too_and_says_that_it_would_hold(there: World):
+    messages = [there.arrived() for _ in range(3)]
+    for message in messages:
+        there.expunge(message)
+    there.clock.forward(3600)
+
+    assert there.sync_ok(dry_run=True).held
+    assert there.engine.status("101").held == 0
