@@ -246,6 +246,7 @@ class Engine:
         if jump:
             _log.warning("the clock jumped by %.0f s; deadlines move with it", jump)
             self.index.pairs.shift_all_deadlines(jump)
+            self.index.queue.shift(jump)
 
     def close(self) -> None:
         """Stop what was started, and close the index."""

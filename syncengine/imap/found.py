@@ -24,8 +24,10 @@ def headers(uids: str, *, modseq: bool) -> Command:
 
 
 def token_fields(block: bytes) -> HeaderFields:
-    """The fields of a header block, none at all where nothing in it can be a token: mail of others."""
-    return parse_header_block(block) if b"vm-" in block or b"=?" in block else _NO_TOKEN
+    """The fields of a header block, none at all where nothing in it can be a token or a report of ours."""
+    if b"vm-" in block or b"=?" in block or b"multipart/report" in block.lower():
+        return parse_header_block(block)
+    return _NO_TOKEN
 
 
 def found_in(
