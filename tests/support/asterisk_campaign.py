@@ -45,7 +45,7 @@ class Campaign:
         self.asterisk = FakeAsterisk(self.box, mode=mode, maxmsg=60, pause=0.0005)
         self.freepbx = FakeFreepbx(self.box, pause=0.0005)
         self.asterisk.folder("INBOX")
-        how = How(lock_mode=mode, settle=0.005, maxmsg=60, lock_timeout=5.0)
+        how = How(lock_mode=mode, settle=0.005, maxmsg=60, session=1.0, lock_timeout=5.0)
         self.store = AsteriskStore(folder / "spool", folder / "state", b"k" * 32, how=how)
         self.store.prepare()
         self.seed = seed

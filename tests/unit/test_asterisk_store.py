@@ -289,6 +289,19 @@ def test_what_the_subscriber_deleted_cannot_be_changed(world: World):
     assert store.listing("101").messages == ()
 
 
+def test_a_number_that_was_just_emptied_is_not_given_to_another_message(world: World):
+    for serial in (1, 2):
+        write_message(world.box / "Old", serial - 1, serial)
+        write_message(world.box / "INBOX", serial - 1, serial + 2)
+    store = world.store()
+    call = world.asterisk.login()
+    call.deleted.add(1)
+    assert store.change(one(store, 4), State.HEARD)
+    assert store.change(one(store, 2), State.NEW)
+    world.asterisk.hang_up(call)
+    assert states(store) == {"1": State.HEARD, "2": State.NEW, "3": State.NEW, "4": State.HEARD}
+
+
 def test_purging_gives_the_recording_up(world: World):
     world.asterisk.leave(1)
     store = world.store()
@@ -352,7 +365,7 @@ def test_an_old_lock_of_somebody_else_is_reported_and_never_broken(world: World,
     message = one(store)
     lock = world.box / "INBOX" / ".lock"
     lock.touch()
-    monkeypatch.setattr("syncengine.voicemail.asterisk.box._LOCK_IN_USE", -1.0)
+    monkeypatch.setattr("syncengine.voicemail.asterisk.look._LOCK_IN_USE", -1.0)
     assert store.listing("101").proven
     with pytest.raises(SyncError, match=r"\.lock: locked by somebody else.*remove that file"):
         store.change(message, State.HEARD)

@@ -7,15 +7,14 @@ shortly before: in the middle of a renumbering a description stands beside anoth
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from syncengine.errors import StoreUnproven, SyncError
+from syncengine.errors import SyncError
 from syncengine.voicemail.asterisk.holds import (
     Hold,
     Phase,
@@ -27,29 +26,29 @@ from syncengine.voicemail.asterisk.holds import (
     room_in,
     take,
 )
-from syncengine.voicemail.asterisk.identity import Known, Seen
-from syncengine.voicemail.asterisk.info import MAX_OCTETS, parse_info
-from syncengine.voicemail.asterisk.layout import FOLDERS, TEXT, Entry, file_name, read_folder, state_of
+from syncengine.voicemail.asterisk.identity import Known
+from syncengine.voicemail.asterisk.layout import (
+    MAX_NUMBER,
+    TEXT,
+    Entry,
+    read_folder,
+    state_of,
+)
 from syncengine.voicemail.asterisk.locks import (
     LockMode,
     LockTimeout,
     folder_lock,
-    locked_by_others,
     release_leftovers,
     two_locks,
 )
+from syncengine.voicemail.asterisk.look import Cache, Look, Signature, digest_of, read_mailbox, signature_of
 from syncengine.voicemail.asterisk.memory import STORE, read_id
-from syncengine.voicemail.files import read_bounded, sync_folder, write_durably
+from syncengine.voicemail.files import sync_folder, write_durably
 
 _log = logging.getLogger(__name__)
 
 AREA = ".syncengine"
 """The adapter's own folder in the spool and in every mailbox; Asterisk and FreePBX pass it by."""
-
-_LOCK_IN_USE = 30.0
-_NO_SOUND = (0, 0, 0)
-
-_Signature = dict[str, tuple[int, int] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +62,8 @@ class How:
     """A folder that was changed less than this ago may be in the middle of something."""
     patience: float = 2.0
     """How long to wait for a mailbox to stand still."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a mailbox showed. ``unsettled`` says why it proves nothing, '' if it does."""
-
-    seen: tuple[Seen, ...]
-    entries: Mapping[tuple[str, int], Entry]
-    unsettled: str = ""
+    session: float = 600.0
+    """How long a caller may be logged in: so long a number that was emptied is not given again."""
 
 
 @dataclass(slots=True)
@@ -82,8 +74,10 @@ class Box:
     context: str
     mailbox: str
     how: How
-    _trusted: _Signature = field(default_factory=dict)
+    _trusted: Signature = field(default_factory=dict)
     """How folders were when we ourselves had just changed them."""
+    _emptied: dict[str, dict[int, float]] = field(default_factory=dict)
+    """Folder -> the numbers that we emptied, and when."""
 
     @property
     def _area(self) -> Path:
@@ -122,12 +116,12 @@ class Box:
         ``known`` saves reading files again that did not change. Raises ``StoreUnproven`` for what
         cannot be read.
         """
-        cache = _Cache(known)
-        before, still_since = self._signature(), time.monotonic()
+        cache = Cache(known)
+        before, still_since = signature_of(self.folder), time.monotonic()
         end = still_since + self.how.patience
         while True:
-            look = self._try_to_read(cache)
-            now, at = self._signature(), time.monotonic()
+            look = read_mailbox(self.folder, cache)
+            now, at = signature_of(self.folder), time.monotonic()
             if now != before:
                 before, still_since = now, at
             elif not look.unsettled and (self._settled(now) or at - still_since >= self.how.settle):
@@ -136,49 +130,7 @@ class Box:
                 return Look(look.seen, look.entries, look.unsettled or "it is being changed all the time")
             time.sleep(self.how.settle / 3)
 
-    def _try_to_read(self, cache: _Cache) -> Look:
-        try:
-            return self._read(cache)
-        except FileNotFoundError:
-            return Look((), {}, "its files are being renamed")
-        except OSError as error:
-            raise StoreUnproven(
-                f"{self.folder}: cannot be read ({error.strerror}); run as Asterisk's user"
-            ) from error
-
-    def _read(self, cache: _Cache) -> Look:
-        seen: list[Seen] = []
-        entries: dict[tuple[str, int], Entry] = {}
-        unsettled = ""
-        for folder in FOLDERS:
-            path = self.folder / folder
-            try:
-                listing = read_folder(path)
-            except FileNotFoundError:
-                continue
-            if listing.renumbering:
-                unsettled = f"FreePBX has left msgTMP files in {folder}, which stand for messages"
-            elif locked_by_others(path, _LOCK_IN_USE, time.time()):
-                unsettled = f"{folder} is locked by somebody"
-            for entry in listing.entries:
-                entries[folder, entry.number] = entry
-                seen.append(cache.seen(path, entry))
-        return Look(tuple(seen), entries, unsettled)
-
-    def _signature(self) -> _Signature:
-        signature: _Signature = {}
-        for folder in FOLDERS:
-            try:
-                status = (self.folder / folder).stat()
-            except FileNotFoundError:
-                signature[folder] = None
-            except OSError as error:
-                raise StoreUnproven(f"{self.folder}: cannot be read ({error.strerror})") from error
-            else:
-                signature[folder] = (status.st_ino, status.st_mtime_ns)
-        return signature
-
-    def _settled(self, signature: _Signature) -> bool:
+    def _settled(self, signature: Signature) -> bool:
         limit = time.time_ns() - int(self.how.settle * 1e9)
         return all(
             one is None or one[1] < limit or self._trusted.get(folder) == one
@@ -190,7 +142,7 @@ class Box:
         self._trusted.clear()
 
     def _trust(self, *folders: str) -> None:
-        signature = self._signature()
+        signature = signature_of(self.folder)
         for folder in folders:
             self._trusted[folder] = signature[folder]
 
@@ -231,12 +183,28 @@ class Box:
         folder = self.folder / target
         folder.mkdir(exist_ok=True)
         with self._lock(folder):
-            put(hold, folder, None if resumed else self.how.maxmsg, resumed=resumed)
+            limit = None if resumed else self.how.maxmsg
+            put(hold, folder, limit, floor=self._floor(target), resumed=resumed)
         self._trust(target)
         sync_folder(folder)
 
     def _lock(self, folder: Path) -> contextlib.AbstractContextManager[None]:
         return folder_lock(folder, self._notes, self.how.lock_mode, self.how.lock_timeout)
+
+    def _note_emptied(self, entry: Entry) -> None:
+        self._emptied.setdefault(entry.folder, {})[entry.number] = time.monotonic()
+
+    def _floor(self, folder: str) -> int:
+        """The lowest number to put a message at: above those that we emptied a short while ago.
+
+        A caller who is still logged in deletes by the numbers he heard, and a renumbering of FreePBX that
+        is under way removes what stands where it wants to put a message.
+        """
+        oldest = time.monotonic() - self.how.session
+        fresh = {n: at for n, at in self._emptied.get(folder, {}).items() if at > oldest}
+        self._emptied[folder] = fresh
+        floor = max(fresh, default=-1) + 1
+        return floor if floor < min(self.how.maxmsg, MAX_NUMBER) else 0
 
     # Moving
 
@@ -252,7 +220,8 @@ class Box:
             with two_locks(source, destination, self._notes, self.how.lock_mode, self.how.lock_timeout):
                 room_in(destination, self.how.maxmsg)
                 if taken := take(hold, source):
-                    put(hold, destination, None)
+                    self._note_emptied(entry)
+                    put(hold, destination, None, floor=self._floor(target))
             self._trust(entry.folder, target)
         except SyncError:
             if not hold.begun:
@@ -270,7 +239,8 @@ class Box:
         hold = new_hold(self.held, _record(known, entry, Phase.TAKING, "", now))
         try:
             with self._lock(source):
-                taken = take(hold, source)
+                if taken := take(hold, source):
+                    self._note_emptied(entry)
             self._trust(entry.folder)
         except LockTimeout:
             hold.drop()
@@ -330,13 +300,13 @@ class Box:
     def linked(self, source: Path, name: str, digest: str) -> Path:
         """Give a recording a name that no renumbering takes away; raises ``SyncError`` if it changed."""
         path = self.links / name
-        if not (path.exists() and _digest(path) == digest):
+        if not (path.exists() and digest_of(path) == digest):
             path.unlink(missing_ok=True)
             try:
                 os.link(source, path, follow_symlinks=False)
             except OSError as error:
                 raise SyncError(f"{source}: the recording cannot be kept for sending: {error}") from error
-        if _digest(path) != digest:
+        if digest_of(path) != digest:
             path.unlink(missing_ok=True)
             raise SyncError(f"{source}: another recording has that name by now; it is looked for again")
         return path
@@ -351,31 +321,6 @@ class Box:
         return count
 
 
-class _Cache:
-    """Descriptions and digests by what the files are on disk, so that unchanged ones are not read."""
-
-    def __init__(self, known: Iterable[Known]) -> None:
-        seen = [k.seen for k in known]
-        self._infos = {s.text: s.info for s in seen}
-        self._digests = {s.sound: s.digest for s in seen if s.sound != _NO_SOUND}
-
-    def seen(self, folder: Path, entry: Entry) -> Seen:
-        text, suffix = entry.files[TEXT], entry.sound
-        if text not in self._infos:
-            self._infos[text] = parse_info(read_bounded(folder / file_name(entry.number, TEXT), MAX_OCTETS))
-        sound = entry.files[suffix] if suffix else _NO_SOUND
-        if suffix and sound not in self._digests:
-            self._digests[sound] = _digest(folder / file_name(entry.number, suffix))
-        digest = self._digests[sound] if suffix else ""
-        return Seen(entry.folder, entry.number, self._infos[text], text, sound, suffix or "", digest)
-
-
 def _record(known: Known, entry: Entry, phase: Phase, target: str, now: float = 0.0) -> Record:
     files = {suffix: status[0] for suffix, status in entry.files.items()}
     return Record(known, state_of(entry.folder), entry.folder, files, phase, target, now)
-
-
-def _digest(path: Path) -> str:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -195,8 +195,8 @@ def copy_links(hold: Hold, folder: Path) -> bool:
     return True
 
 
-def put(hold: Hold, folder: Path, limit: int | None, *, resumed: bool = False) -> None:
-    """Put a message's files into ``folder``, which is locked, at the next free number.
+def put(hold: Hold, folder: Path, limit: int | None, *, floor: int = 0, resumed: bool = False) -> None:
+    """Put a message's files into ``folder``, which is locked, at the next free number from ``floor`` on.
 
     Nothing there is ever replaced. ``limit`` messages fit; raises :class:`FolderFull`. ``resumed``
     after a crash: what was put there before stays where it is.
@@ -205,12 +205,14 @@ def put(hold: Hold, folder: Path, limit: int | None, *, resumed: bool = False) -
     if hold.record.files[TEXT] in there:
         return
     placed = [number_of(there[i]) for i in hold.record.files.values() if i in there]
-    number = placed[0] if placed and placed[0] is not None else _free_number(folder, limit)
+    number = placed[0] if placed else None
+    if number is None:
+        number = max(_free_number(folder, limit), floor)
     suffixes = sorted((s for s in hold.record.files if hold.file(s).exists()), key=lambda s: s == TEXT)
     for _ in range(20):
         if _place_all(hold, suffixes, folder, number):
             return
-        number = _free_number(folder, None)
+        number = max(_free_number(folder, None), floor)
     raise SyncError(f"{folder}: somebody takes every number; the message waits in {hold.path}")
 
 
@@ -238,10 +240,12 @@ def _free_number(folder: Path, limit: int | None) -> int:
             f"{folder}: full ({len(listing.entries)} messages, maxmsg is {limit}); "
             "delete some there, or raise maxmsg in voicemail.conf"
         )
-    number = max(listing.numbers, default=-1) + 1
+    # A file that FreePBX renames while a folder is read may be missed once, hardly twice.
+    taken = listing.numbers | read_folder(folder).numbers
+    number = max(taken, default=-1) + 1
     if number <= MAX_NUMBER:
         return number
-    free = next((n for n in range(MAX_NUMBER + 1) if n not in listing.numbers), None)
+    free = next((n for n in range(MAX_NUMBER + 1) if n not in taken), None)
     if free is None:
         raise FolderFull(f"{folder}: every number up to {MAX_NUMBER} is taken; delete some messages there")
     return free

@@ -20,7 +20,7 @@ from syncengine.errors import StoreUnproven, SyncError
 from syncengine.model import Kind, LocalListing, LocalMessage, State, Token, id_of
 from syncengine.rules.identity import derive_token
 from syncengine.voicemail.asterisk.ami import Ami, AmiUnavailable
-from syncengine.voicemail.asterisk.box import Box, How, Look
+from syncengine.voicemail.asterisk.box import Box, How
 from syncengine.voicemail.asterisk.holds import Hold, Phase, Record, new_message
 from syncengine.voicemail.asterisk.identity import Known, Seen, recognise
 from syncengine.voicemail.asterisk.info import MessageInfo, caller_text, render_info
@@ -34,6 +34,7 @@ from syncengine.voicemail.asterisk.layout import (
     media_type,
     state_of,
 )
+from syncengine.voicemail.asterisk.look import Look
 from syncengine.voicemail.asterisk.memory import Memory
 from syncengine.voicemail.asterisk.sound import for_asterisk
 from syncengine.voicemail.asterisk.spool import Spool
