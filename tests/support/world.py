@@ -62,6 +62,7 @@ class World:
     sync: Fields = field(default_factory=dict)
     imap4: Fields = field(default_factory=dict)
     smtp: Fields = field(default_factory=dict)
+    pop3: Fields = field(default_factory=dict)
     system: Fields = field(default_factory=dict)
     engine: Engine = field(init=False)
 
@@ -104,6 +105,8 @@ class World:
         text += _table(f"mailboxes.{NUMBER}", options) + _table(f"mailboxes.{NUMBER}.imap4", imap4)
         if self.smtp:
             text += _table(f"mailboxes.{NUMBER}.smtp", self.smtp)
+        if self.pop3:
+            text += _table(f"mailboxes.{NUMBER}.pop3", self.pop3)
         self.config.write_text(text, encoding="utf-8")
         self.config.chmod(0o600)
 
