@@ -6,7 +6,8 @@ can be started again. This file is run as a program and imports only the standar
 
 A request is ``{"text": ..., "language": ...}`` in one line. An answer is a head of three big-endian
 32-bit words (status, sample rate in Hz, octets) and then that many octets of 16-bit little-endian mono
-samples; status 0 = spoken, 1 = failed. A language that has no voice is spoken in English.
+samples; status 0 = spoken, 1 = failed. Without a voice
+for a region the language's own speaks, without one for the language the English one.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _WORDS_A_MINUTE = 155
 _MAX_SAMPLES = 22050 * 120
 _MAX_MEMORY = 1 << 30
 _FALLBACK = "en"
+OTHER_NAMES = {"no": "nb", "zh": "cmn"}
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
@@ -49,8 +51,10 @@ class _Engine:
 
     def speak(self, text: str, language: str) -> tuple[int, bytes]:
         """Return status and samples."""
-        if self._lib.espeak_SetVoiceByName(language.encode("ascii", "replace")) != 0:
-            self._lib.espeak_SetVoiceByName(_FALLBACK.encode())
+        primary = language.partition("-")[0]
+        for name in (language, OTHER_NAMES.get(primary, primary), _FALLBACK):
+            if self._lib.espeak_SetVoiceByName(name.encode("ascii", "replace")) == 0:
+                break
         self._lib.espeak_SetParameter(_RATE, _WORDS_A_MINUTE, 0)
         self._sound.clear()
         octets = text.encode("utf-8", "replace") + b"\0"

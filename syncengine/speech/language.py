@@ -21,7 +21,7 @@ _CERTAIN = 0.6
 
 _LOOKED_AT = 1000
 
-_SPOKEN = (
+GUESSED = (
     "af ar bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gu hi hr hu hy id is it ja ka kn ko ku la "
     "lt lv mk ml mr ms mt ne nl no pa pl pt ro ru si sk sl sq sr sv sw ta te th tr uk ur vi zh"
 )
@@ -51,6 +51,6 @@ def _identifier() -> LanguageIdentifier | None:
     except ImportError:
         return None
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    spoken = _SPOKEN.split()
+    spoken = GUESSED.split()
     identifier.set_languages([label for label in identifier.labels if label in spoken])
     return identifier

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import re
 import shutil
 import sys
@@ -21,7 +22,9 @@ from typing import Protocol, Self
 
 from syncengine.speech import espeak_child
 from syncengine.speech.child import Child, SpeechError, SpeechStopped
-from syncengine.speech.phrases import tag
+from syncengine.speech.phrases import DEFAULT, primary, tag
+
+_log = logging.getLogger(__name__)
 
 RATE = 8000
 """Samples a second of all sound here: what a telephone carries."""
@@ -103,7 +106,8 @@ class _Stoppable:
 class CommandVoice(_Stoppable):
     """Any program that reads text on stdin and writes a WAV file to stdout; started for each sentence.
 
-    ``{language}`` in an argument is replaced by the sentence's language tag ("de", "en-us").
+    ``{language}`` in an argument is replaced by the sentence's language tag ("de-at"); where that fails,
+    by the language alone ("de"), and then by "en".
     """
 
     def __init__(self, argv: Sequence[str], *, time_limit: float = TIME_LIMIT) -> None:
@@ -118,7 +122,26 @@ class CommandVoice(_Stoppable):
         if not said:
             return b""
         deadline = time.monotonic() + self._time_limit
-        child = self._start([argument.replace("{language}", tag(language)) for argument in self._argv])
+        *first, last = self._languages(tag(language))
+        for attempt in first:
+            try:
+                return self._say(said, attempt, deadline)
+            except SpeechStopped:
+                raise
+            except SpeechError as error:
+                if time.monotonic() >= deadline:
+                    raise
+                _log.debug("%s in %s; another voice is tried", error, attempt)
+        return self._say(said, last, deadline)
+
+    def _languages(self, wanted: str) -> list[str]:
+        """The tag, its language without region, and the default: a voice for the first may be missing."""
+        if not any("{language}" in argument for argument in self._argv):
+            return [wanted]
+        return list(dict.fromkeys((wanted, primary(wanted), DEFAULT)))
+
+    def _say(self, said: str, language: str, deadline: float) -> bytes:
+        child = self._start([argument.replace("{language}", language) for argument in self._argv])
         try:
             child.write(said.encode("utf-8", "replace") + b"\n", close=True)
             return _from_wav(child.read_all(_MAX_OCTETS, deadline), child.name)

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from syncengine.speech import synth, wav
+from syncengine.speech import espeak_child, synth, wav
 from syncengine.speech.child import SpeechError, SpeechStopped
+from syncengine.speech.language import GUESSED
 from syncengine.speech.synth import CommandVoice, EspeakVoice, open_voice
+from tests.support.phonemes import phonemes
 from tests.support.waiting import eventually
 
 SENTENCE = "Message two of five. From Peter Adams."
@@ -89,6 +91,11 @@ class TestEspeak:
         eventually(lambda: not espeak._child.running, what="the child is dead")
         assert alike(espeak.speak(SENTENCE, "en"), first)
 
+    def test_a_region_without_a_voice_has_its_language(self, espeak: EspeakVoice):
+        german = espeak.speak("Zwetschgenknödel schmecken vorzüglich.", "de")
+        assert alike(espeak.speak("Zwetschgenknödel schmecken vorzüglich.", "de-at"), german)
+        assert not alike(espeak.speak("Zwetschgenknödel schmecken vorzüglich.", "en"), german)
+
     def test_a_language_is_no_option(self, espeak: EspeakVoice):
         assert alike(espeak.speak("Hello", "-x ../../etc"), espeak.speak("Hello", "en"))
 
@@ -134,6 +141,13 @@ def _gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+def test_every_language_that_is_guessed_has_a_voice_of_its_own():
+    """Asked for in turn with English, a missing voice would go on in English."""
+    names = [espeak_child.OTHER_NAMES.get(name, name) for name in GUESSED.split() if name != "en"]
+    said = phonemes([(name, "1 2 3 4 5 6") for other in names for name in ("en", other)])
+    assert [name for name, other in zip(names, said[1::2], strict=True) if other == said[0]] == []
 
 
 class TestCommand:
@@ -190,6 +204,16 @@ class TestCommand:
         script.write_text(f"import sys, wave\n{tone()}")
         with CommandVoice([sys.executable, str(script)]) as voice:
             assert voice.speak("x" * 5000, "en")
+
+    def test_a_language_the_program_does_not_know_is_tried_without_region_and_in_english(
+        self, tmp_path: Path
+    ):
+        said = tmp_path / "tried"
+        body = f"open({str(said)!r}, 'a').write(sys.argv[1] + ' ')\n"
+        body += f"if sys.argv[1] != 'en': sys.exit(1)\n{tone()}"
+        with CommandVoice(program(tmp_path, body)) as voice:
+            assert voice.speak("x", "de-AT")
+        assert said.read_text() == "de-at de en "
 
     def test_hanging_up_kills_the_program_and_what_it_started(self, tmp_path: Path):
         body = (
