@@ -21,6 +21,7 @@ from syncengine.engine.outlook import Outlook
 from syncengine.errors import FolderError, SyncError
 from syncengine.imap.channel import Trace
 from syncengine.imap.replica import ImapAccount
+from syncengine.imap.session import Opened
 from syncengine.index import Index
 from syncengine.service.ears import Ears
 
@@ -71,6 +72,8 @@ class _Kept:
     line: socket | None = None
     folder: str | None = None
     """The folder it watches; None while it only waits."""
+    opened: Opened | None = None
+    """How that folder stood when it was opened."""
     since: float = 0.0
     followed: float = float("-inf")
 
@@ -165,16 +168,17 @@ class Lender:
             if kept is not None:
                 self._keep(kept)
             return Heard.NOTHING
-        folder = kept.folder
+        folder, before = kept.folder, kept.opened
         try:
             told = self._end(kept)
-            kept.account.watch(folder)
+            kept.opened = kept.account.watch(folder)
         except SyncError as error:
             return self._lost(kept, error)
         self._habits[kept.server] = min(RENEW, self._habits.get(kept.server, RENEW) * 1.1)
         self._watching(kept, folder)
         self._keep(kept)
-        return Heard.TOLD if told else Heard.NOTHING
+        # What came between the two is not told, but the folder shows it when it is opened.
+        return Heard.TOLD if told or kept.opened != before else Heard.NOTHING
 
     # For options and the end
 
@@ -284,7 +288,7 @@ class Lender:
 
     def _start(self, kept: _Kept, outlook: Outlook) -> bool:
         folder = outlook.folder or "INBOX"
-        opened = kept.account.watch(folder)
+        opened = kept.opened = kept.account.watch(folder)
         self._watching(kept, folder)
         now = time.monotonic()
         news = _beyond(opened.uidnext, outlook.uidnext) or _beyond(opened.highestmodseq, outlook.modseq)

@@ -223,6 +223,10 @@ class Scheduler:
         entry = self._entries.get(mailbox)
         return entry.due if entry else None
 
+    def runs(self, mailbox: str) -> bool:
+        """Whether a pass that was taken from here is under way; may be asked from any thread."""
+        return mailbox in self._running
+
     def stopped(self, mailbox: str) -> bool:
         """Whether it is not tried any more because its logins were refused."""
         entry = self._entries.get(mailbox)

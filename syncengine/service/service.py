@@ -13,13 +13,17 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+from syncengine.engine.binding import Binding
 from syncengine.engine.engine import Engine
+from syncengine.errors import SyncError
+from syncengine.imap.replica import ImapAccount
+from syncengine.index import Index
 from syncengine.options.schema import Mailbox
 from syncengine.service.alone import alone
 from syncengine.service.ears import Ears
@@ -116,7 +120,7 @@ class Service:
     def start(self) -> None:
         """Begin; returns at once. Raises ``Busy`` where a service runs over this state directory."""
         self._alone = alone(self._engine.state_dir)
-        self._engine.lend(self._lender.connect)
+        self._engine.lend(self._connect)
         self._ears.start()
         self._post(self._take_in)
         self._thread.start()
@@ -230,6 +234,26 @@ class Service:
                 pool.submit(partial(self._pass_job, number, fresh=fresh))
 
     # Jobs, in the pools' threads
+
+    @contextmanager
+    def _connect(self, binding: Binding, index: Index) -> Iterator[ImapAccount]:
+        """A mailbox's connection, also for passes that somebody else makes in this process."""
+        try:
+            with self._lender.connect(binding, index) as account:
+                yield account
+        finally:
+            if not self._scheduler.runs(binding.number):
+                self._post_job(self._watch_job, binding.number)
+
+    def _watch_job(self, number: str) -> None:
+        """Let a connection watch again that a pass of the host's own has used."""
+        try:
+            news = self._lender.watch(self._engine.binding(number), self._engine.outlook(number))
+        except SyncError:
+            self._lender.drop(number)
+            return
+        if news:
+            self._post(lambda: self._scheduler.changed(number, time.monotonic()))
 
     def _pass_job(self, number: str, *, fresh: bool) -> None:
         done = self._jobs.pass_over(number, fresh=fresh)

