@@ -7,10 +7,12 @@ one SELECT reported, so nothing that happened afterwards can be skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from syncengine.errors import FolderError
+from syncengine.imap import envelopes
 from syncengine.imap.commands import Command, Reply, command
 from syncengine.imap.found import found_in, headers
 from syncengine.imap.session import Opened, Session, agreeing, searched
@@ -23,6 +25,7 @@ from syncengine.model import (
     Found,
     ModSeq,
     Uid,
+    UidValidity,
 )
 
 _AT_ONCE = 500
@@ -32,16 +35,43 @@ _BATCH = 5_000
 _MOST = 10_000_000
 
 
+class _Ask(Protocol):
+    def __call__(self, uids: str, *, modseq: bool) -> Command: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read of each message: what is asked of the server, and what is made of the answer."""
+
+    ask: _Ask
+    found: Callable[[str, UidValidity, Reply, int], tuple[Found, ...]]
+    name: str = ""
+    """Under which it is remembered how many messages a folder held when it was last read so."""
+
+
+TOKENS = Reading(headers, found_in)
+"""What our messages are recognised by."""
+EMAILS = Reading(envelopes.ask, envelopes.found, " e-mails")
+"""What is listed of e-mails."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     session: Session
     folder: Folder
     cursor: Cursor
     known: frozenset[Uid]
+    reading: Reading
 
 
 def observe(
-    session: Session, folder: Folder, cursor: Cursor | None, known: Sequence[Uid], *, whole: bool = False
+    session: Session,
+    folder: Folder,
+    cursor: Cursor | None,
+    known: Sequence[Uid],
+    *,
+    whole: bool = False,
+    reading: Reading = TOKENS,
 ) -> Iterator[FolderDelta]:
     """See :meth:`syncengine.replica.Account.observe`.
 
@@ -52,12 +82,14 @@ def observe(
     if not folder.selectable:
         raise FolderError(f"folder {folder.name}: cannot hold messages")
     if cursor is None or whole:
-        yield from _whole(session, folder, cursor, known)
-    elif not _unchanged(session, folder, cursor, known):
-        yield from _since(_Task(session, folder, cursor, frozenset(known)))
+        yield from _whole(session, folder, cursor, known, reading)
+    elif not _unchanged(session, folder, cursor, known, reading):
+        yield from _since(_Task(session, folder, cursor, frozenset(known), reading))
 
 
-def _unchanged(session: Session, folder: Folder, cursor: Cursor, known: Sequence[Uid]) -> bool:
+def _unchanged(
+    session: Session, folder: Folder, cursor: Cursor, known: Sequence[Uid], reading: Reading
+) -> bool:
     """Whether STATUS alone proves that nothing of interest happened.
 
     With QRESYNC every disappearance raises HIGHESTMODSEQ (RFC 7162 section 3.2.6); with CONDSTORE
@@ -71,23 +103,24 @@ def _unchanged(session: Session, folder: Folder, cursor: Cursor, known: Sequence
         return False
     if session.connection.qresync:
         return True
-    return session.counts.get(folder.name) == (cursor.uidvalidity, cursor.uidnext, folder.messages)
+    count = session.counts.get(folder.name + reading.name)
+    return count == (cursor.uidvalidity, cursor.uidnext, folder.messages)
 
 
 # from the start
 
 
 def _whole(
-    session: Session, folder: Folder, cursor: Cursor | None, known: Sequence[Uid]
+    session: Session, folder: Folder, cursor: Cursor | None, known: Sequence[Uid], reading: Reading
 ) -> Iterator[FolderDelta]:
     if folder.messages == 0 and cursor is None and folder.uidvalidity and folder.uidnext:
         yield FolderDelta(Cursor(folder.name, folder.uidvalidity, folder.uidnext, folder.highestmodseq))
         return
     small = folder.messages is not None and 0 < folder.messages <= _AT_ONCE
     modseq = folder.highestmodseq is not None
-    then = [session.search_all(), *([headers("1:*", modseq=modseq)] if small else [])]
+    then = [session.search_all(), *([reading.ask("1:*", modseq=modseq)] if small else [])]
     opened, reply = session.open(folder.name, then=then)
-    yield from _read_all(session, folder, opened, reply, cursor, known)
+    yield from _read_all(session, folder, opened, reply, cursor, known, reading)
 
 
 def _read_all(
@@ -97,6 +130,7 @@ def _read_all(
     reply: Reply,
     cursor: Cursor | None,
     known: Sequence[Uid],
+    reading: Reading,
 ) -> Iterator[FolderDelta]:
     """Everything, after a SELECT and a complete listing whose answers are in ``reply``."""
     reset = cursor is not None and _replaced(folder, opened, cursor)
@@ -109,15 +143,12 @@ def _read_all(
         gone = tuple(uid for uid in known if uid not in complete)
     held = None if reset else cursor
     end = _Mark(folder, opened, held, complete is not None)
-    found = (
-        found_in(folder.name, opened.uidvalidity, reply, 1) if len(reply.results) > 1 and reply.ok else None
-    )
-    if found is not None:
-        batches: Iterable[tuple[Found, ...]] = [found]
+    if len(reply.results) > 1 and reply.ok:
+        batches: Iterable[tuple[Found, ...]] = [reading.found(folder.name, opened.uidvalidity, reply, 1)]
     else:
-        batches = _batches(session, opened, listed.members(limit=_MOST))
+        batches = _batches(session, opened, listed.members(limit=_MOST), reading)
     yield from _deltas(end, batches, reset=reset, vanished=gone, forward=held is None)
-    _remember(session, opened, listed, end)
+    _remember(session, opened, listed, end, reading)
 
 
 # since a cursor
@@ -132,7 +163,7 @@ def _since(task: _Task) -> Iterator[FolderDelta]:
     opened, reply = session.open(folder.name, since=since if quick else None, then=[*asked, *new])
     if _replaced(folder, opened, cursor):
         listing = session.run([session.search_all()])
-        yield from _read_all(session, folder, opened, listing, cursor, ())
+        yield from _read_all(session, folder, opened, listing, cursor, (), task.reading)
         return
     shown = reply if all(result.ok for result in reply.results[: len(asked)]) else _again(task)
     gone, sure = _gone(task, opened, shown, quick=quick)
@@ -140,7 +171,7 @@ def _since(task: _Task) -> Iterator[FolderDelta]:
     flags = _flags(shown, task.known)
     found, batches = _new(task, opened, reply, asked=bool(new))
     yield from _deltas(end, batches, found=found, flags=flags, vanished=gone, forward=True)
-    _remember(session, opened, None, end)
+    _remember(session, opened, None, end, task.reading)
 
 
 def _flag_commands(task: _Task) -> list[Command]:
@@ -161,7 +192,7 @@ def _new_commands(task: _Task) -> list[Command]:
     """Headers of what came since, asked for blindly; nothing when STATUS shows that nothing came."""
     expected, start = task.folder.uidnext, task.cursor.uidnext
     if expected is None or 0 < expected - start <= _AT_ONCE:
-        return [headers(f"{start}:*", modseq=task.cursor.highestmodseq is not None)]
+        return [task.reading.ask(f"{start}:*", modseq=task.cursor.highestmodseq is not None)]
     return []
 
 
@@ -218,7 +249,7 @@ def _new(
     """What came since: found already by the blind FETCH, or still to be read in batches."""
     session, start = task.session, task.cursor.uidnext
     if asked and reply.results and reply.results[-1].ok:
-        return found_in(task.folder.name, opened.uidvalidity, reply, start), ()
+        return task.reading.found(task.folder.name, opened.uidvalidity, reply, start), ()
     uidnext = opened.uidnext or task.folder.uidnext
     if uidnext is not None and uidnext <= start:
         return (), ()
@@ -227,7 +258,7 @@ def _new(
     if not listing.ok:
         raise FolderError(f"folder {task.folder.name}: new messages cannot be listed: {listing.refusal}")
     uids = searched(listing.untagged).members(start=start, limit=_MOST)
-    return (), _batches(session, opened, uids)
+    return (), _batches(session, opened, uids, task.reading)
 
 
 # shared
@@ -285,13 +316,15 @@ def _moved(end: _Mark, highest: int, *, forward: bool) -> Cursor:
     return end.cursor(highest + 1) if forward or end.before is None else end.before
 
 
-def _batches(session: Session, opened: Opened, uids: Sequence[int]) -> Iterator[tuple[Found, ...]]:
+def _batches(
+    session: Session, opened: Opened, uids: Sequence[int], reading: Reading
+) -> Iterator[tuple[Found, ...]]:
     for text, _ in chunks(uids, count=_BATCH):
         session.ensure(opened.folder, opened.uidvalidity)
-        reply = session.run([headers(text, modseq=opened.highestmodseq is not None)])
+        reply = session.run([reading.ask(text, modseq=opened.highestmodseq is not None)])
         if not reply.ok:
             raise FolderError(f"folder {opened.folder}: messages cannot be read: {reply.refusal}")
-        yield found_in(opened.folder, opened.uidvalidity, reply, 1)
+        yield reading.found(opened.folder, opened.uidvalidity, reply, 1)
 
 
 def _flags(reply: Reply, known: frozenset[Uid]) -> tuple[FlagState, ...]:
@@ -314,8 +347,8 @@ def _replaced(folder: Folder, opened: Opened, cursor: Cursor) -> bool:
     return both and (opened.highestmodseq or 0) < (cursor.highestmodseq or 0)
 
 
-def _remember(session: Session, opened: Opened, listed: UidSet | None, end: _Mark) -> None:
+def _remember(session: Session, opened: Opened, listed: UidSet | None, end: _Mark, reading: Reading) -> None:
     count = len(listed) if listed is not None else session.connection.exists
     if end.sure and count is not None and session.opened is opened:
         uidnext = Uid(end.uidnext)
-        session.counts[opened.folder] = (opened.uidvalidity, uidnext, count)
+        session.counts[opened.folder + reading.name] = (opened.uidvalidity, uidnext, count)

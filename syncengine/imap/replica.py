@@ -9,10 +9,11 @@ from syncengine.errors import FolderError
 from syncengine.imap import change, listing, store
 from syncengine.imap.channel import Trace
 from syncengine.imap.commands import command
-from syncengine.imap.observe import observe
+from syncengine.imap.observe import EMAILS, observe
 from syncengine.imap.search import Finder, ProcessMemory, ServerMemory
 from syncengine.imap.session import Opened, Session
 from syncengine.imap.settings import AccountSettings
+from syncengine.imap.tokens import Value
 from syncengine.model import (
     Cursor,
     FlagChange,
@@ -108,6 +109,21 @@ class ImapAccount:
         self._session.connection.close()
 
     # beyond the port
+
+    def emails(self, folder: Folder, cursor: Cursor | None, known: Sequence[Uid]) -> Iterator[FolderDelta]:
+        """The e-mails of ``folder`` since ``cursor``, as ``observe`` shows messages of ours.
+
+        What is found is :class:`~syncengine.imap.envelopes.Envelope`.
+        """
+        return observe(self._session, folder, cursor, known, reading=EMAILS)
+
+    def structure(self, place: Place) -> Value:
+        """BODYSTRUCTURE of a message, tokenised; None when it is no longer there."""
+        return store.structure(self._session, place)
+
+    def parts(self, place: Place, sections: Sequence[str], *, octets: int) -> Mapping[str, bytes]:
+        """The first ``octets`` of body parts, by their numbers; ``\\Seen`` is not touched."""
+        return store.parts(self._session, place, sections, octets=octets)
 
     def watch(self, folder: str) -> Opened:
         """Let the server tell of changes in ``folder`` (IDLE), and in all others where it can (NOTIFY).

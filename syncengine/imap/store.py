@@ -6,12 +6,14 @@ where its token is found among the UIDs that came since.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from syncengine.errors import FolderError
 from syncengine.imap.commands import command
 from syncengine.imap.found import found_in, headers
 from syncengine.imap.session import Session
+from syncengine.imap.tokens import Value
 from syncengine.imap.wire import appended
 from syncengine.model import FlagState, Outcome, Place, Token, Uid, UidValidity
 from syncengine.replica import Recognise
@@ -138,3 +140,27 @@ def fetch(session: Session, place: Place) -> bytes | None:
         if item.uid == place.uid and content is not None:
             return content
     return None
+
+
+def structure(session: Session, place: Place) -> Value:
+    """What a message is made of (BODYSTRUCTURE); None when it is not there any more."""
+    asked = [command(b"NOOP"), command(b"UID FETCH %d (UID BODYSTRUCTURE)" % place.uid)]
+    reply = session.within(place.folder, place.uidvalidity, asked)
+    return next((f.structure for f in reply.untagged.fetches if f.uid == place.uid and f.structure), None)
+
+
+def parts(session: Session, place: Place, sections: Sequence[str], *, octets: int) -> Mapping[str, bytes]:
+    """The first ``octets`` of the parts of a message, by section number; ``\\Seen`` is not touched.
+
+    A part that the server does not give is left out.
+    """
+    items = " ".join(f"BODY.PEEK[{section}]<0.{octets}>" for section in sections)
+    session.ensure(place.folder, place.uidvalidity)
+    reply = session.run([command(b"UID FETCH %d (UID %s)" % (place.uid, items.encode("ascii")))])
+    return {
+        name: data[:octets]
+        for fetch in reply.untagged.fetches
+        if fetch.uid == place.uid
+        for name, data in fetch.sections.items()
+        if data is not None
+    }

@@ -52,6 +52,12 @@ class Fetch:
     modseq: int | None = None
     sections: Mapping[str, bytes | None] = field(default_factory=dict)
     """``BODY[...]`` sections by name in upper case, without the list of field names; NIL is None."""
+    size: int | None = None
+    """RFC822.SIZE."""
+    arrived: bytes = b""
+    """INTERNALDATE as the server wrote it."""
+    structure: Value = None
+    """BODYSTRUCTURE (section 7.5.2), tokenised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +228,9 @@ def _fetch(values: list[Value]) -> Fetch | None:
     flags: frozenset[str] | None = None
     modseq: int | None = None
     sections: dict[str, bytes | None] = {}
+    size: int | None = None
+    arrived = b""
+    structure: Value = None
     for name, value in zip(items[::2], items[1::2], strict=True):
         match name.upper() if isinstance(name, bytes) else None:
             case b"UID":
@@ -239,9 +248,15 @@ def _fetch(values: list[Value]) -> Fetch | None:
                 if isinstance(value, list):
                     raise WireError("a body section that is a list")
                 sections[_section(key)] = value
+            case b"RFC822.SIZE":
+                size = _number(value)
+            case b"INTERNALDATE" if isinstance(value, bytes):
+                arrived = value
+            case b"BODYSTRUCTURE":
+                structure = value
             case _:
                 pass
-    return Fetch(uid, flags, modseq, sections) if uid is not None else None
+    return Fetch(uid, flags, modseq, sections, size, arrived, structure) if uid is not None else None
 
 
 def _section(key: bytes) -> str:
