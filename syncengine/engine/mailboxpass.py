@@ -29,7 +29,13 @@ from syncengine.engine.handover import Handover, settle_arrivals
 from syncengine.engine.looking import Looking
 from syncengine.engine.observe import Observer
 from syncengine.engine.result import Result
-from syncengine.errors import MailboxError, StoreUnproven
+from syncengine.errors import (
+    AuthenticationFailed,
+    ConnectionLost,
+    MailboxError,
+    StoreUnproven,
+    Throttled,
+)
 from syncengine.index import AccountRow, Index, QueueState
 from syncengine.model import LocalListing, ReportedAction, Side, State, Verb, id_of
 from syncengine.replica import Account
@@ -51,6 +57,7 @@ class MailboxPass:
         account: AccountRow,
         *,
         emit: Callable[[Event], None],
+        result: Result,
     ) -> None:
         self._binding = binding
         self._index = index
@@ -58,7 +65,7 @@ class MailboxPass:
         self._account = account
         self._emit = emit
         self._clock = binding.clock
-        self._result = Result()
+        self._result = result
         self._observer = Observer(
             index, account.id, remote, binding.roles, binding.recognise, binding.clock, told=self._told
         )
@@ -66,12 +73,16 @@ class MailboxPass:
         self._bounces = Bounces(binding, index, account.id, remote, emit)
         self._filing = Filing(binding, index, account.id, remote, self._observer, self._result)
 
-    def run(self, *, full: bool = False, accept_deletes: bool = False) -> Result:
+    def run(self, *, full: bool = False, accept_deletes: bool = False) -> None:
         """Make the whole pass; raises ``MailboxError`` when it cannot go on."""
         if accept_deletes:
             self._index.passes.allow_held(self._account.id)
         listing = self._local()
-        self._observe(whole=full)
+        try:
+            self._observe(whole=full)
+        except (AuthenticationFailed, ConnectionLost, Throttled):
+            self._send_anyway(listing)
+            raise
         self._reached()
         self._recover()
         self._bounces.read()
@@ -84,9 +95,8 @@ class MailboxPass:
         self._apply(guarded.plan.actions)
         self._hand_over()
         self._keep_books()
-        return self._result
 
-    def preview(self, *, full: bool = False) -> Result:
+    def preview(self, *, full: bool = False) -> None:
         """What :meth:`run` would do, on an index that is thrown away: nothing is written anywhere."""
         listing = self._local()
         self._observe(whole=full)
@@ -104,10 +114,17 @@ class MailboxPass:
         self._result.actions.extend(
             ReportedAction(Side.REMOTE, verb, id_of(row.token))
             for row in self._index.queue.rows(self._binding.number)
-            if row.state is QueueState.DUE and row.next_try <= self._clock()
+            if row.state is QueueState.DUE
+            and row.next_try <= self._clock()
+            and row.token not in guarded.plan.cancelled
         )
         self._result.problems.extend(self._observer.problems)
-        return self._result
+
+    def _send_anyway(self, listing: LocalListing) -> None:
+        """The account cannot be looked at: what is due by SMTP still goes out, once a look succeeded ever."""
+        if self._account.looked and not self._binding.by_append:
+            self._enqueue(listing)
+            self._hand_over(with_account=False)
 
     # Observing
 
@@ -248,7 +265,7 @@ class MailboxPass:
         }[action.verb]
         self._emit(kind(self._binding.number, id_of(action.token)))
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, *, with_account: bool = True) -> None:
         listing = self._local()
         sync = self._binding.mailbox.sync
         handover = Handover(
@@ -260,8 +277,8 @@ class MailboxPass:
             self._clock,
             sync.delivery_expiry,
             sync.command_timeout,
-            self._remote,
-            self._binding.target(self._observer.folders.values()),
+            self._remote if with_account else None,
+            self._binding.target(self._observer.folders.values()) if with_account else None,
             self._binding.by_append,
         )
         try:

@@ -37,6 +37,9 @@ class Wish:
     accept_deletes: bool = False
 
 
+Work = Callable[[Binding, Wish, Result], Traffic]
+"""Does a pass, collecting in the result what it has done so far, whatever ends it."""
+
 Connect = Callable[[Binding, Index], AbstractContextManager[ImapAccount]]
 """Gives a pass the mailbox's account and takes it back."""
 
@@ -75,6 +78,9 @@ class Runner:
         except Busy:
             self.index.passes.mark_dirty(binding.number, binding.clock())
             raise
+        except (sqlite3.Error, OSError) as error:
+            failure = self._failure(error)
+            return self._passed(binding, wish, _broken(str(self.state_dir), failure), failure=failure)
 
     def _until_clean(self, binding: Binding, wish: Wish) -> Passed:
         for _ in range(_MOST_RUNS):
@@ -85,20 +91,43 @@ class Runner:
                 break
         return passed
 
-    def _reported(
-        self, binding: Binding, wish: Wish, work: Callable[[Binding, Wish], tuple[Result, Traffic]]
-    ) -> Passed:
+    def _reported(self, binding: Binding, wish: Wish, work: Work) -> Passed:
         started = time.monotonic()
         failure: SyncError | None = None
+        traffic = Traffic()
+        result = Result()
         try:
-            result, traffic = work(binding, wish)
+            traffic = work(binding, wish, result)
         except SyncError as error:
             failure = error
-            result, traffic = Result(problems=[Problem(f"mailbox {binding.number}", str(error))]), Traffic()
-        except sqlite3.Error as error:
-            failure = EngineError(f"the index cannot be used: {error}")
-            where = self.index.database.path
-            result, traffic = Result(problems=[Problem(str(where), str(failure))]), Traffic()
+            result.problems.append(Problem(f"mailbox {binding.number}", str(error)))
+        except (sqlite3.Error, OSError) as error:
+            failure = self._failure(error)
+            result.problems.append(Problem(str(self.state_dir), str(failure)))
+        seconds = time.monotonic() - started
+        return self._passed(binding, wish, result, failure=failure, traffic=traffic, seconds=seconds)
+
+    def _failure(self, error: sqlite3.Error | OSError) -> EngineError:
+        """What this machine refused, in one line; a damaged index is examined when it is next opened."""
+        if isinstance(error, OSError):
+            where = f"{error.filename}: " if error.filename else ""
+            return EngineError(f"{where}{error.strerror or error}; nothing more is done in this pass")
+        if self.index.database.note(error):
+            return EngineError(
+                f"the index is damaged ({error}); it is set aside and rebuilt from the mail at the next start"
+            )
+        return EngineError(f"the index cannot be used: {error}")
+
+    def _passed(
+        self,
+        binding: Binding,
+        wish: Wish,
+        result: Result,
+        *,
+        failure: SyncError | None = None,
+        traffic: Traffic = Traffic(),  # noqa: B008 - frozen
+        seconds: float = 0.0,
+    ) -> Passed:
         for problem in result.problems:
             _log.warning("mailbox %s: %s: %s", binding.number, problem.where, problem.what)
         report = Report(
@@ -109,34 +138,38 @@ class Runner:
             actions=tuple(result.actions),
             errors=tuple(result.problems),
             traffic=traffic,
-            seconds=time.monotonic() - started,
+            seconds=seconds,
         )
         return Passed(report, failure)
 
-    def _pass(self, binding: Binding, wish: Wish) -> tuple[Result, Traffic]:
+    def _pass(self, binding: Binding, wish: Wish, result: Result) -> Traffic:
         if not binding.mailbox.synchronises:
-            return SendOnly(binding, self.index, self.emit).run(), Traffic()
+            SendOnly(binding, self.index, self.emit, result).run()
+            return Traffic()
         account = binding.account(self.index)
         try:
             with self.connect(binding, self.index) as remote:
                 before = remote.traffic
-                one = MailboxPass(binding, self.index, remote, account, emit=self.emit)
-                result = one.run(full=wish.full, accept_deletes=wish.accept_deletes)
+                one = MailboxPass(binding, self.index, remote, account, emit=self.emit, result=result)
+                one.run(full=wish.full, accept_deletes=wish.accept_deletes)
         except SyncError:
             self.index.passes.account_outcome(account.id, binding.clock(), ok=False)
             raise
-        return result, _since(before, remote.traffic)
+        return _since(before, remote.traffic)
 
-    def _preview(self, binding: Binding, wish: Wish) -> tuple[Result, Traffic]:
+    def _preview(self, binding: Binding, wish: Wish, result: Result) -> Traffic:
         """What a pass would do, over a copy of the index in memory."""
         copy = Index(self.index.database.copy())
         try:
             if not binding.mailbox.synchronises:
-                return SendOnly(binding, copy, self.emit).preview(), Traffic()
+                SendOnly(binding, copy, self.emit, result).preview()
+                return Traffic()
             with binding.connect(copy) as remote:
-                one = MailboxPass(binding, copy, remote, binding.account(copy), emit=lambda _: None)
-                result = one.preview(full=wish.full)
-            return result, remote.traffic
+                account = binding.account(copy)
+                MailboxPass(binding, copy, remote, account, emit=lambda _: None, result=result).preview(
+                    full=wish.full
+                )
+            return remote.traffic
         finally:
             copy.close()
 
@@ -146,6 +179,10 @@ def _since(before: Traffic, now: Traffic) -> Traffic:
     return Traffic(
         now.round_trips - before.round_trips, now.bytes_in - before.bytes_in, now.bytes_out - before.bytes_out
     )
+
+
+def _broken(where: str, failure: SyncError) -> Result:
+    return Result(problems=[Problem(where, str(failure))])
 
 
 def _first(report: Report) -> str | None:

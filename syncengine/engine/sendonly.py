@@ -27,23 +27,23 @@ class SendOnly:
     binding: Binding
     index: Index
     emit: Callable[[Event], None]
+    result: Result
 
-    def run(self) -> Result:
+    def run(self) -> None:
         """Send what is due, try to delete over POP3 what was deleted at the phone, clean up."""
         listing, now, queue = self._listing(), self.binding.clock(), self.index.queue
-        number, result = self.binding.number, Result()
+        number = self.binding.number
         account = self.binding.account(self.index).id
         queue.release(number, now)
         queue.repeat_doubtful(number, now)
         self.binding.enqueue(self.index, listing.messages, now)
         cleaner = Pop3Cleaner(self.binding, self.index, account)
         cleaner.send_restored(listing)
-        self._hand_over(account, listing, result)
-        result.actions.extend(cleaner.delete(listing))
+        self._hand_over(account, listing, self.result)
+        self.result.actions.extend(cleaner.delete(listing))
         self._purge(account, listing)
-        return result
 
-    def preview(self) -> Result:
+    def preview(self) -> None:
         """What :meth:`run` would send, on an index that is thrown away."""
         now = self.binding.clock()
         self.binding.enqueue(self.index, self._listing().messages, now)
@@ -52,7 +52,7 @@ class SendOnly:
             for row in self.index.queue.rows(self.binding.number)
             if row.state is QueueState.DUE and row.next_try <= now
         )
-        return Result(actions=[ReportedAction(Side.REMOTE, Verb.SEND, id_of(row.token)) for row in due])
+        self.result.actions.extend(ReportedAction(Side.REMOTE, Verb.SEND, id_of(row.token)) for row in due)
 
     def _listing(self) -> LocalListing:
         listing = self.binding.store.listing(self.binding.number)
