@@ -30,8 +30,10 @@ class Chaos:
     def run(self) -> None:
         for _ in range(STEPS):
             action = self.random.choice(
-                [self.deliver, self.flag, self.flag, self.move, self.copy, self.trash, self.expunge]
-                + [self.phone, self.phone, self.resync, self.resync]
+                [
+                    *[self.deliver, self.flag, self.flag, self.move, self.copy, self.trash, self.expunge],
+                    *[self.phone, self.phone, self.resync, self.resync],
+                ]
             )
             action()
 
@@ -39,7 +41,7 @@ class Chaos:
         ids = [m.id for m in self.there.box.messages()]
         self.random.shuffle(ids)
         for message in ids:
-            places = [p for p in self.there.places(message)]
+            places = self.there.places(message)
             if places:
                 return message, *self.random.choice(places)
         return None

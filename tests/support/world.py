@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ from tests.support.base import Login, Server
 from tests.support.mailprogram import MailProgram
 
 NUMBER = "101"
-SILENCE = b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data"
+FORMAT = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16)
+"""PCM16, 8 kHz, mono."""
 RECEIVED = datetime(2026, 11, 23, 15, 15, tzinfo=UTC)
 
 Fields = dict[str, object]
@@ -29,9 +31,9 @@ Fields = dict[str, object]
 
 def wav(samples: int = 800) -> bytes:
     """A PCM16 recording at 8 kHz."""
-    body = b"\x00\x01" * samples
-    riff = SILENCE + len(body).to_bytes(4, "little") + body
-    return riff[:4] + (len(riff) - 8).to_bytes(4, "little") + riff[8:]
+    data = b"\x00\x01" * samples
+    body = b"WAVE" + FORMAT + struct.pack("<4sI", b"data", len(data)) + data
+    return struct.pack("<4sI", b"RIFF", len(body)) + body
 
 
 class Hands:

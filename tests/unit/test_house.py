@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,12 @@ def test_importing_the_package_imports_nothing_heavy():
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_module_says_what_it_is_for(path: Path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_every_package_is_shipped():
+    listed = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = {p.parent.relative_to(ROOT.parent) for p in ROOT.rglob("__init__.py")}
+
+    assert {str(p).replace("/", ".") for p in packages} | {"syncengine.state"} == set(
+        listed["tool"]["setuptools"]["packages"]
+    )
