@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -81,6 +83,21 @@ class TestEspeak:
         plain = len(espeak.speak("break time 100s end", "en"))
         assert len(espeak.speak('<break time="100s"/>end', "en")) < 2 * plain
         assert alike(espeak.speak("[[h@loU]]", "en"), espeak.speak("h@loU", "en"))
+
+    def test_the_child_itself_takes_markup_for_text(self):
+        requests = [{"text": text, "language": "en"} for text in ('<break time="100s"/>x', "[[h@loU]]", "x")]
+        lines = "".join(json.dumps(request) + "\n" for request in requests).encode()
+        said = subprocess.run(
+            EspeakVoice()._argv, input=lines, capture_output=True, check=True, timeout=30
+        ).stdout
+        seconds = []
+        while said:
+            status, rate, size = espeak_child.HEAD.unpack_from(said)
+            assert status == espeak_child.SPOKEN
+            seconds.append(size / 2 / rate)
+            said = said[espeak_child.HEAD.size + size :]
+        assert 2 < seconds[0] < 20  # spelled out; a pause would be silent for 100 s
+        assert seconds[1] > 2 * seconds[2]  # spelled out; the phonemes are one short word
 
     def test_the_child_is_kept_for_the_next_sentence_and_replaced_when_it_died(self, espeak: EspeakVoice):
         first = espeak.speak(SENTENCE, "en")
