@@ -60,8 +60,10 @@ class _ToLmtp:
 
     def _deliver(self, envelope: Envelope) -> None:
         content = envelope.original_content or b""
-        with smtplib.LMTP(self._server.host, self._server.lmtp_port or 0) as lmtp:
-            lmtp.sendmail(envelope.mail_from or "", envelope.rcpt_tos, content)
+        # LMTP answers DATA once a recipient (RFC 2033 section 4.2), smtplib reads one answer.
+        for recipient in envelope.rcpt_tos:
+            with smtplib.LMTP(self._server.host, self._server.lmtp_port or 0) as lmtp:
+                lmtp.sendmail(envelope.mail_from or "", [recipient], content)
         self._front.delivered.append((envelope.mail_from or "", tuple(envelope.rcpt_tos), content))
 
 
