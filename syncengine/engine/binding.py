@@ -53,6 +53,11 @@ class Binding:
         return self.mailbox.number
 
     @property
+    def reads_aloud(self) -> bool:
+        """Whether the account's e-mails are listed, to be read aloud."""
+        return self.settings.system.text_to_speech and self.mailbox.synchronises
+
+    @property
     def post(self) -> MailboxPost:
         """How its messages are written and sent."""
         return MailboxPost(self.settings, self.mailbox, self.key.system_id, self.key.secret)

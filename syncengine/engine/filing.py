@@ -46,14 +46,20 @@ class Filing:
         """Where deleted messages go; made when missing; None = they are expunged by UID."""
         if self.binding.mailbox.sync.delete_to is DeleteTo.EXPUNGE:
             return None
+        return self.trash_made("deleted messages are expunged instead")
+
+    def trash_made(self, otherwise: str) -> Folder | None:
+        """Trash, made when missing; None where the server refuses that, and ``otherwise`` is said."""
+        return self.trash_made("deleted messages are expunged instead")
+
+    def trash_made(self, otherwise: str) -> Folder | None:
+        """Trash, made when missing; None where the server refuses that, and ``otherwise`` is said."""
         found = trash_folder(self.observer.folders.values())
         if found is None:
             try:
                 self._create("Trash", special_use="\\Trash")
             except FolderError as error:
-                self.result.problems.append(
-                    Problem("folder Trash", f"{error}; deleted messages are expunged instead")
-                )
+                self.result.problems.append(Problem("folder Trash", f"{error}; {otherwise}"))
             found = trash_folder(self.observer.folders.values())
         return found
 

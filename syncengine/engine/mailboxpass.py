@@ -73,6 +73,16 @@ class MailboxPass:
         self._bounces = Bounces(binding, index, account.id, remote, emit)
         self._filing = Filing(binding, index, account.id, remote, self._observer, self._result)
 
+    @property
+    def observer(self) -> Observer:
+        """What was read of the account in this pass."""
+        return self._observer
+
+    @property
+    def filing(self) -> Filing:
+        """The folders of the account."""
+        return self._filing
+
     def run(self, *, full: bool = False, accept_deletes: bool = False) -> None:
         """Make the whole pass; raises ``MailboxError`` when it cannot go on."""
         if accept_deletes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syncengine.engine.binding import Binding
+from syncengine.engine.emails import EmailPass, planned_emails
 from syncengine.engine.events import Event
 from syncengine.engine.lock import mailbox_lock
 from syncengine.engine.mailboxpass import MailboxPass
@@ -148,6 +149,9 @@ class Runner:
             return Traffic()
         account = binding.account(self.index)
         try:
+                if binding.reads_aloud:
+                    mails = EmailPass(binding, self.index, account.id, remote, one, result, self.emit)
+                    mails.run(whole=wish.full)
             with self.connect(binding, self.index) as remote:
                 before = remote.traffic
                 one = MailboxPass(binding, self.index, remote, account, emit=self.emit, result=result)
@@ -165,6 +169,8 @@ class Runner:
                 SendOnly(binding, copy, self.emit, result).preview()
                 return Traffic()
             with binding.connect(copy) as remote:
+                if binding.reads_aloud:
+                    result.actions.extend(planned_emails(copy.emails.touched(account.id)))
                 account = binding.account(copy)
                 MailboxPass(binding, copy, remote, account, emit=lambda _: None, result=result).preview(
                     full=wish.full

@@ -110,12 +110,14 @@ class ImapAccount:
 
     # beyond the port
 
-    def emails(self, folder: Folder, cursor: Cursor | None, known: Sequence[Uid]) -> Iterator[FolderDelta]:
+    def emails(
+        self, folder: Folder, cursor: Cursor | None, known: Sequence[Uid], *, whole: bool = False
+    ) -> Iterator[FolderDelta]:
         """The e-mails of ``folder`` since ``cursor``, as ``observe`` shows messages of ours.
 
         What is found is :class:`~syncengine.imap.envelopes.Envelope`.
         """
-        return observe(self._session, folder, cursor, known, reading=EMAILS)
+        return observe(self._session, folder, cursor, known, whole=whole, reading=EMAILS)
 
     def structure(self, place: Place) -> Value:
         """BODYSTRUCTURE of a message, tokenised; None when it is no longer there."""

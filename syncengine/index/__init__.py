@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from syncengine.index.database import Database
+from syncengine.index.emails import EmailRow, Emails
 from syncengine.index.messages import Messages
 from syncengine.index.pairs import Intent, Pairs, Pending
 from syncengine.index.passes import HeldDelete, Passes, PassRecord
@@ -18,6 +19,8 @@ __all__ = [
     "AccountRow",
     "Database",
     "DeleteState",
+    "EmailRow",
+    "Emails",
     "HeldDelete",
     "Index",
     "Intent",
@@ -47,6 +50,7 @@ class Index:
         self.queue = Queue(database)
         self.pop3 = Pop3Deletes(database)
         self.reports = Reports(database)
+        self.emails = Emails(database)
         self.passes = Passes(database)
 
     @classmethod
