@@ -50,10 +50,6 @@ class Filing:
 
     def trash_made(self, otherwise: str) -> Folder | None:
         """Trash, made when missing; None where the server refuses that, and ``otherwise`` is said."""
-        return self.trash_made("deleted messages are expunged instead")
-
-    def trash_made(self, otherwise: str) -> Folder | None:
-        """Trash, made when missing; None where the server refuses that, and ``otherwise`` is said."""
         found = trash_folder(self.observer.folders.values())
         if found is None:
             try:
