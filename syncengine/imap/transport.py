@@ -15,6 +15,8 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from imapclient import IMAPClient, SocketTimeout
@@ -259,5 +261,15 @@ class Client(IMAPClient):  # type: ignore[misc]
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Verifying, TLS 1.2 or newer; ``ca_file`` replaces the system's authorities."""
+    """Verifying, TLS 1.2 or newer; ``ca_file`` replaces the system's authorities.
+
+    Shared: reading the system's authorities takes longer than a login, and holds a megabyte. Read anew
+    when the file has changed, and every hour.
+    """
+    changed = Path(ca_file).stat().st_mtime_ns if ca_file else 0
+    return _context(ca_file, changed, time.monotonic() // 3600)
+
+
+@lru_cache(maxsize=16)
+def _context(ca_file: str | None, _changed: int, _hour: float) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_file)
