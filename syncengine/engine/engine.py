@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -18,10 +19,11 @@ from syncengine.engine.binding import Binding
 from syncengine.engine.clock import Clock
 from syncengine.engine.events import Event, LampChanged
 from syncengine.engine.handle import Mailbox
+from syncengine.engine.lock import mailbox_lock
 from syncengine.engine.outlook import Outlook, outlook
 from syncengine.engine.runner import Connect, Passed, Runner, Wish
 from syncengine.engine.status import MailboxStatus, Picture
-from syncengine.errors import Busy, OptionsError, UsageError
+from syncengine.errors import Busy, EngineError, OptionsError, UsageError
 from syncengine.index import Index
 from syncengine.model import Report, State
 from syncengine.options.check import seats_off
@@ -122,7 +124,8 @@ class Engine:
         if (reason := self.off(number)) is not None:
             _log.info("mailbox %s: off: %s", number, reason)
             return Report(number, ok=True, dry_run=dry_run)
-        self.mind_the_clock()
+        with self._said():
+            self.mind_the_clock()
         report = self._runner.run(binding, Wish(full, dry_run, accept_deletes))
         if not dry_run:
             self.lamp(number)
@@ -196,7 +199,8 @@ class Engine:
     def picture(self, number: str) -> Picture:
         """The stored view of one mailbox."""
         binding = self.binding(number)
-        return Picture.read(self.index, binding, binding.known_account(self.index))
+        with self.index.database.trouble():
+            return Picture.read(self.index, binding, binding.known_account(self.index))
 
     # Events and the lamp
 
@@ -222,23 +226,44 @@ class Engine:
                 _log.exception("a listener failed on %s", type(event).__name__)
 
     def lamp(self, number: str) -> None:
-        """Say and switch the lamp if the counts changed; once per change, whichever process sees it."""
+        """Switch the lamp if the counts changed, and say so; once per change, whichever process sees it.
+
+        What cannot be done now is logged, and done when the lamp is next looked at.
+        """
+        with self._said():
+            counts = self._switched(number)
+            if counts is not None:
+                self._emit(LampChanged(number, counts.new, counts.heard, counts.urgent))
+
+    def _switched(self, number: str) -> Counts | None:
+        """Recorded after it was switched: where a process dies in between, the next one does it again."""
         binding = self.binding(number)
-        messages = self.store.listing(number).messages
-        new = [m for m in messages if m.state is State.NEW]
-        counts = Counts(
-            len(new), sum(1 for m in messages if m.state is State.HEARD), sum(m.urgent for m in new)
-        )
-        if not self.index.passes.change_meta(f"lamp {number}", str(counts)):
-            return
-        self._emit(LampChanged(number, counts.new, counts.heard, counts.urgent))
-        if binding.mailbox.lamp_command:
-            run_lamp_command(
-                binding.mailbox.lamp_command,
-                context=binding.mailbox.context,
-                mailbox=number,
-                counts=counts,
-            )
+        with mailbox_lock(self.state_dir, f"{number}.lamp", wait=True):
+            messages = self.store.listing(number).messages
+            new = [m for m in messages if m.state is State.NEW]
+            heard = sum(1 for m in messages if m.state is State.HEARD)
+            counts = Counts(len(new), heard, sum(m.urgent for m in new))
+            shown = f"lamp {number}"
+            if self.index.passes.meta(shown) == str(counts):
+                return None
+            if binding.mailbox.lamp_command:
+                run_lamp_command(
+                    binding.mailbox.lamp_command,
+                    context=binding.mailbox.context,
+                    mailbox=number,
+                    counts=counts,
+                )
+            self.index.passes.set_meta(shown, str(counts))
+            return counts
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """What stands around a change cannot undo it: it is logged, and done again with the next."""
+        try:
+            with self.index.database.trouble():
+                yield
+        except (EngineError, OSError) as error:
+            _log.warning("%s", error)
 
     def mind_the_clock(self) -> None:
         """Move the deadlines along if the wall clock jumped."""

@@ -6,6 +6,8 @@ carries it over.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,11 +75,11 @@ class Mailbox:
         store = self._engine.store
         if not isinstance(store, BuiltinStore):
             raise UsageError("messages are taken in by the voice-mail server itself, not by deliver")
-        message = store.take_in(incoming, data)
-        if self._engine.off(self.number) is None or self._binding.mailbox.email_integration:
-            state = QueueState.DUE if self._binding.sends(kind) else QueueState.NOT_SENT
-            self._engine.index.queue.put(self.number, message.token, state, self._binding.clock())
-        self._changed()
+        with self._changing():
+            message = store.take_in(incoming, data)
+            if self._engine.off(self.number) is None or self._binding.mailbox.email_integration:
+                state = QueueState.DUE if self._binding.sends(kind) else QueueState.NOT_SENT
+                self._engine.index.queue.put(self.number, message.token, state, self._binding.clock())
         return self.message(message.ref)
 
     def messages(self) -> tuple[Message, ...]:
@@ -108,11 +110,14 @@ class Mailbox:
         message = self._local(message_id)
         if message.state is not State.DELETED:
             raise UsageError(f"message {message_id}: it is not deleted")
-        self._set(message, self._engine.store.restored_state(message))
+        with self._engine.index.database.trouble():
+            before = self._engine.store.restored_state(message)
+        self._set(message, before)
 
     def content(self, message_id: str) -> Path:
         """Path of a message's recording."""
-        return self._engine.store.content(self._local(message_id))
+        with self._engine.index.database.trouble():
+            return self._engine.store.content(self._local(message_id))
 
     def _change(self, message_id: str, wanted: State) -> None:
         message = self._local(message_id)
@@ -123,18 +128,20 @@ class Mailbox:
         self._set(message, wanted)
 
     def _set(self, message: LocalMessage, wanted: State) -> None:
-        while not self._engine.store.change(message, wanted):
-            current = self._local(message.ref)
-            if current.state is wanted:
-                break
-            if State.DELETED in (current.state, message.state):
-                raise UsageError(f"message {message.ref}: it was changed meanwhile; look again")
-            message = current
-        self._changed()
+        with self._changing():
+            while not self._engine.store.change(message, wanted):
+                current = self._local(message.ref)
+                if current.state is wanted:
+                    break
+                if State.DELETED in (current.state, message.state):
+                    raise UsageError(f"message {message.ref}: it was changed meanwhile; look again")
+                message = current
 
     def _local(self, message_id: str) -> LocalMessage:
         token: Token = token_of(message_id)
-        for message in self._engine.store.listing(self.number).messages:
+        with self._engine.index.database.trouble():
+            messages = self._engine.store.listing(self.number).messages
+        for message in messages:
             if message.token == token and message.content:
                 return message
         raise self._unknown(message_id)
@@ -145,8 +152,13 @@ class Mailbox:
             f" syncengine messages {self.number} shows them"
         )
 
-    def _changed(self) -> None:
-        self._engine.index.passes.mark_dirty(self.number, self._binding.clock())
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """A change and the mark that makes a pass carry it over: both or neither, whatever happens."""
+        database = self._engine.index.database
+        with database.trouble(), database.write():
+            yield
+            self._engine.index.passes.mark_dirty(self.number, self._binding.clock())
         self._engine.lamp(self.number)
 
 

@@ -113,11 +113,7 @@ class Runner:
         if isinstance(error, OSError):
             where = f"{error.filename}: " if error.filename else ""
             return EngineError(f"{where}{error.strerror or error}; nothing more is done in this pass")
-        if self.index.database.note(error):
-            return EngineError(
-                f"the index is damaged ({error}); it is set aside and rebuilt from the mail at the next start"
-            )
-        return EngineError(f"the index cannot be used: {error}")
+        return self.index.database.failure(error)
 
     def _passed(
         self,
@@ -149,13 +145,13 @@ class Runner:
             return Traffic()
         account = binding.account(self.index)
         try:
-                if binding.reads_aloud:
-                    mails = EmailPass(binding, self.index, account.id, remote, one, result, self.emit)
-                    mails.run(whole=wish.full)
             with self.connect(binding, self.index) as remote:
                 before = remote.traffic
                 one = MailboxPass(binding, self.index, remote, account, emit=self.emit, result=result)
                 one.run(full=wish.full, accept_deletes=wish.accept_deletes)
+                if binding.reads_aloud:
+                    mails = EmailPass(binding, self.index, account.id, remote, one, result, self.emit)
+                    mails.run(whole=wish.full)
         except SyncError:
             self.index.passes.account_outcome(account.id, binding.clock(), ok=False)
             raise
@@ -169,12 +165,12 @@ class Runner:
                 SendOnly(binding, copy, self.emit, result).preview()
                 return Traffic()
             with binding.connect(copy) as remote:
-                if binding.reads_aloud:
-                    result.actions.extend(planned_emails(copy.emails.touched(account.id)))
                 account = binding.account(copy)
                 MailboxPass(binding, copy, remote, account, emit=lambda _: None, result=result).preview(
                     full=wish.full
                 )
+                if binding.reads_aloud:
+                    result.actions.extend(planned_emails(copy.emails.touched(account.id)))
             return remote.traffic
         finally:
             copy.close()

@@ -180,11 +180,3 @@ class Passes:
                 " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
                 [name, value],
             )
-
-    def change_meta(self, name: str, value: str) -> bool:
-        """Set a fact; False if it was that already. Of two that try at once one gets True."""
-        with self._db.write():
-            if self.meta(name) == value:
-                return False
-            self.set_meta(name, value)
-            return True

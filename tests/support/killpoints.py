@@ -73,10 +73,17 @@ class Steps:
         setattr(socket.socket, "recv", receiving)  # noqa: B010
 
     def _statements(self) -> None:
-        execute, many, write = sqlite_utils.Database.execute, Database.executemany, Database.write
+        execute, many, write = Database.execute, Database.executemany, Database.write
+        migrate = sqlite_utils.Database.execute
 
-        def executing(database: sqlite_utils.Database, sql: str, *parameters: Any) -> Any:
+        def executing(database: Database, sql: str, *parameters: Any) -> Any:
             result = execute(database, sql, *parameters)
+            if database.in_transaction:
+                self.step(f"after {sql.split(maxsplit=1)[0]}")
+            return result
+
+        def migrating(database: sqlite_utils.Database, sql: str, *parameters: Any) -> Any:
+            result = migrate(database, sql, *parameters)
             if database.conn.in_transaction:
                 self.step(f"after {sql.split(maxsplit=1)[0]}")
             return result
@@ -87,7 +94,7 @@ class Steps:
 
         @contextmanager
         def writing(database: Database) -> Iterator[None]:
-            outermost = not database._connection().conn.in_transaction
+            outermost = not database.in_transaction
             if outermost:
                 self.step("before BEGIN")
             with write(database):
@@ -97,7 +104,8 @@ class Steps:
             if outermost:
                 self.step("after COMMIT")
 
-        setattr(sqlite_utils.Database, "execute", executing)  # noqa: B010
+        setattr(Database, "execute", executing)  # noqa: B010
+        setattr(sqlite_utils.Database, "execute", migrating)  # noqa: B010
         setattr(Database, "executemany", executing_many)  # noqa: B010
         setattr(Database, "write", writing)  # noqa: B010
 
@@ -123,7 +131,7 @@ def die() -> NoReturn:
 
 def lengthen_log(database: Database) -> int:
     """Write so much to the database's log that a limit on it limits nothing else; its size (octets)."""
-    connection = database._connection().conn
+    connection = database._connection()
     for version in range(_AHEAD):
         connection.execute(f"PRAGMA user_version = {version}")
     connection.execute("PRAGMA user_version = 0")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 import traceback
@@ -20,11 +22,14 @@ from typing import Any, Self
 
 from syncengine.engine.clock import Clock
 from syncengine.engine.engine import Engine
+from syncengine.errors import SyncError
 from syncengine.options.files import load
 from syncengine.options.install import installation_key
 from tests.support.base import ROOT
 from tests.support.killpoints import Steps, die_beyond, lengthen_log, log_size
 from tests.support.world import Hands
+
+_HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,8 @@ class Died:
     killed: bool
     steps: tuple[str, ...] = ()
     log: int = 0
+    refused: str = ""
+    """The error that ended the script, one of ours."""
 
 
 class KillServer:
@@ -68,11 +75,17 @@ class KillServer:
         mask: frozenset[str] = frozenset(),
         at: int | None = None,
         beyond: int | None = None,
+        octets: int | None = None,
+        descriptors: int | None = None,
     ) -> Died:
-        """Run a script to its end, or kill it at a step, or inside the write beyond so much of the log."""
+        """Run a script to its end, or kill it at a step, or inside the write beyond so much of the log.
+
+        With ``octets`` no file can become longer than that, with ``descriptors`` no more files be open.
+        """
         assert self._process.stdin
         assert self._process.stdout
         job = {"script": script, "config": str(config), "now": now, "mask": sorted(mask)}
+        job |= {"octets": octets, "descriptors": descriptors}
         job |= {"at": at, "beyond": beyond, "tell": str(config.parent / "told")}
         self._process.stdin.write(json.dumps(job).encode() + b"\n")
         self._process.stdin.flush()
@@ -81,7 +94,7 @@ class KillServer:
         if os.WIFSIGNALED(status):
             return Died(killed=True)
         told = json.loads((config.parent / "told").read_text())
-        return Died(killed=False, steps=tuple(told["steps"]), log=told["log"])
+        return Died(killed=False, steps=tuple(told["steps"]), log=told["log"], refused=told["refused"])
 
 
 def _serve() -> None:
@@ -111,18 +124,39 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
     module, _, name = job["script"].partition(":")
     script = getattr(importlib.import_module(module), name)
     by_size = job["beyond"] is not None
-    steps, log, ahead = Steps(job["at"]), 0, 0
-    if not by_size:
+    steps, log, ahead, refused = Steps(job["at"]), 0, 0, ""
+    if job["octets"] or job["descriptors"]:
+        _limit(job)
+    elif not by_size:
         steps.arm()
-    with opened(Path(job["config"]), job["now"], frozenset(job["mask"])) as (engine, clock):
-        if by_size:
-            ahead = lengthen_log(engine.index.database)
-        if job["beyond"]:
-            die_beyond(ahead + job["beyond"])
-        script(engine, clock)
-        if by_size:
-            log = log_size(engine.index.database) - ahead
-    return {"steps": steps.names, "log": log}
+    try:
+        with opened(Path(job["config"]), job["now"], frozenset(job["mask"])) as (engine, clock):
+            if by_size:
+                ahead = lengthen_log(engine.index.database)
+            if job["beyond"]:
+                die_beyond(ahead + job["beyond"])
+            script(engine, clock)
+            if by_size:
+                log = log_size(engine.index.database) - ahead
+    except SyncError as error:
+        refused = str(error)
+    finally:
+        _lift()
+    return {"steps": steps.names, "log": log, "refused": refused}
+
+
+def _limit(job: dict[str, Any]) -> None:
+    if job["octets"]:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["octets"], resource.RLIM_INFINITY))
+    if job["descriptors"]:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (job["descriptors"], _HARD))
+
+
+def _lift() -> None:
+    """So that what was found can be told."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.getrlimit(resource.RLIMIT_FSIZE)[1],) * 2)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_HARD, _HARD))
 
 
 @contextmanager
