@@ -211,7 +211,7 @@ class SimSocket:
             raise BrokenPipeError("the played server closed the connection")
         self._take(lambda: self._session.feed(bytes(data)))
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
         """What the server said; silence is a timeout after as much virtual time."""
         self._take(self._session.poll)
         if self._late or not self._input:
@@ -223,7 +223,8 @@ class SimSocket:
             self._pause(self._timeout or 0.0)
             raise TimeoutError("the played server is silent")
         data = bytes(self._input[:size])
-        del self._input[:size]
+        if not flags & socket.MSG_PEEK:
+            del self._input[:size]
         return data
 
     def settimeout(self, timeout: float | None) -> None:
