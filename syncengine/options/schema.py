@@ -30,19 +30,23 @@ from syncengine.options.values import (
     FilePath,
     FoldersMode,
     Fraction,
+    Host,
     Interval,
     Language,
     Line,
     Natural,
     OutOfScope,
     PendingExpiry,
+    Port,
     Positive,
     Protocol,
     SearchMode,
     Seconds,
     Security,
     SendMode,
+    SpoolLock,
     SyncMode,
+    VoiceMailServer,
 )
 
 __all__ = [
@@ -64,10 +68,12 @@ __all__ = [
     "SendMode",
     "Settings",
     "Smtp",
+    "SpoolLock",
     "Sync",
     "SyncMode",
     "System",
     "VmRow",
+    "VoiceMailServer",
 ]
 
 SYSTEMS = "the system's"
@@ -139,6 +145,30 @@ class System:
     context: Annotated[Context, About("Voice-mail context, for the lamp command and the Asterisk spool.")] = (
         "default"
     )
+    tts_command: Annotated[
+        Argv,
+        About(
+            "Speaks in the place of espeak-ng: text on its input, a WAV on its output; {language} is put in."
+        ),
+    ] = ()
+    voice_mail_server: Annotated[
+        VoiceMailServer, About("Where the voice messages are: in the built-in store, or in Asterisk's spool.")
+    ] = VoiceMailServer.BUILTIN
+    spool: Annotated[Path, FilePath(), About("Asterisk's spool (astspooldir with /voicemail).")] = Path(
+        "/var/spool/asterisk/voicemail"
+    )
+    spool_lock: Annotated[SpoolLock, About("lockmode of asterisk.conf; the two do not see each other.")] = (
+        SpoolLock.LOCKFILE
+    )
+    maxmsg: Annotated[Positive, About("maxmsg of voicemail.conf: how many messages a folder takes.")] = 100
+    ami_server: Annotated[
+        Host, About("Asterisk's manager interface; blank is not to use it and to work on the files.")
+    ] = ""
+    ami_port: Annotated[Port, About("Its port.")] = 5038
+    ami_user: Annotated[Line, About("Its user.")] = ""
+    ami_secret_file: Annotated[
+        Path | None, FilePath(optional=True), About("A file whose first line is that user's secret.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

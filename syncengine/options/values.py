@@ -109,6 +109,20 @@ class Backlog(StrEnum):
     ALL = "all"
 
 
+class VoiceMailServer(StrEnum):
+    """Where the voice messages are: the local side."""
+
+    BUILTIN = "builtin"
+    ASTERISK = "asterisk"
+
+
+class SpoolLock(StrEnum):
+    """How Asterisk locks a folder of its spool (``lockmode`` in asterisk.conf)."""
+
+    LOCKFILE = "lockfile"
+    FLOCK = "flock"
+
+
 class FoldersMode(StrEnum):
     """Which folders ``all-folders`` means."""
 
