@@ -26,21 +26,26 @@ from tests.support.world import NUMBER, Hands, World
 
 pytestmark = pytest.mark.timeout(0 if CAMPAIGN else 120)
 
+MARK = ("before mkdir", "after mkdir") * 2
 MOST = 16
 """Kill points of the short run."""
 SCRIPT = "tests.crash.test_sending:send_between_marks"
 
 
 def send_between_marks(engine: Engine, _clock: Hands) -> None:
-    """A pass whose attempts to send stand between two folders that are made, so that they are found."""
-    send, names = Sender.send, itertools.count()
+    """A pass whose attempt to send stands between marks, so that it is found among all steps."""
+    send = Sender.send
+
+    def mark(name: str) -> None:
+        for number in range(2):
+            (engine.state_dir / f"{name} {number}").mkdir()
 
     def marked(*arguments: Any) -> bool:
-        (engine.state_dir / f"mark {next(names)}").mkdir()
+        mark("begin")
         try:
             return send(*arguments)
         finally:
-            (engine.state_dir / f"mark {next(names)}").mkdir()
+            mark("end")
 
     setattr(Sender, "send", marked)  # noqa: B010 - mypy knows it as a method
     engine.resync(NUMBER)
@@ -81,7 +86,7 @@ class Deaths:
     def points(self, **options: object) -> list[int]:
         """The steps from the begin of the attempt to its end."""
         _, _, steps, _ = self.attempt(None, **options)
-        *_, first, last = (i for i, name in enumerate(steps) if name == "before mkdir")
+        first, last = (i for i in range(len(steps)) if steps[i : i + len(MARK)] == MARK)
         return [first + i for i in spread(last - first + 1, MOST)]
 
 
