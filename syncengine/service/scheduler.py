@@ -20,6 +20,7 @@ REFUSALS = 3
 """Refused logins until nothing is tried before the options change: more of them lock accounts."""
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 900.0
 _AFTER_REFUSAL = 60.0
+_AFTER_BUSY = 2.0
 _SERVER_SUSPECT = 3
 """Mailboxes whose connections failed, with no success of any other between, until a server counts as down."""
 
@@ -249,6 +250,8 @@ class Scheduler:
             case None:
                 self._succeeded(entry, now)
             case Failure.BUSY:
+                # The mark that was left for the other process must not bring us back at once.
+                entry.floor = now + _AFTER_BUSY
                 return now + entry.pace.lively
             case _:
                 self._failed(mailbox, entry, ended, now)

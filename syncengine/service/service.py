@@ -32,6 +32,7 @@ from syncengine.service.lender import Heard, Lender, Limits, Tracing, no_trace
 from syncengine.service.options import OptionsWatch
 from syncengine.service.pool import Pool
 from syncengine.service.scheduler import Pace, Scheduler
+from syncengine.service.spool import spool_watcher
 
 _log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ class Service:
             True: Pool("doubtful", size=threads.at_pace, most=threads.doubtful, on_exit=close),
         }
         self._options = OptionsWatch(engine)
+        self._spool = spool_watcher(engine)
         self._thread = threading.Thread(target=self._run, name="syncengine-service", daemon=True)
 
     def start(self) -> None:
@@ -125,11 +127,15 @@ class Service:
         self._post(self._take_in)
         self._thread.start()
         self._options.start()
+        if self._spool is not None:
+            self._spool.start()
 
     def stop(self, grace: float = GRACE) -> None:
         """Finish what is in flight, at most ``grace`` seconds, and leave no thread and no connection."""
         until = time.monotonic() + grace
         self._options.stop()
+        if self._spool is not None:
+            self._spool.stop()
         self._stopping = True
         self._woken.set()
         self._thread.join()

@@ -7,7 +7,9 @@ replaced before they are handed over.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Collection
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -16,6 +18,17 @@ from syncengine.options.schema import System
 
 FILE = "trace.log"
 _LONGEST = 2000
+
+
+class _File(RotatingFileHandler):
+    """Readable by nobody else; a full disk costs the trace and nothing else."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        return os.fdopen(descriptor, "a", encoding=self.encoding, errors=self.errors)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
+        """Say nothing: where the trace cannot be written, the index cannot either, and that is said."""
 
 
 class TraceFile(logging.Handler):
@@ -28,7 +41,7 @@ class TraceFile(logging.Handler):
         super().__init__()
         self._system = system
         self._numbers = frozenset(numbers)
-        self._file = RotatingFileHandler(path, backupCount=1, encoding="utf-8", delay=True, errors="replace")
+        self._file = _File(path, backupCount=1, encoding="utf-8", delay=True, errors="replace")
         self._file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -185,6 +185,7 @@ def test_the_trace_is_bounded_and_holds_no_secret(there: World):
     text = "".join(file.read_text() for file in traces)
     assert [file.name for file in traces] == ["trace.log", "trace.log.1"]
     assert all(file.stat().st_size <= 4000 for file in traces)
+    assert all(file.stat().st_mode & 0o077 == 0 for file in traces)
     assert "mailbox 101: S: " in text
     assert there.login.password not in text
 

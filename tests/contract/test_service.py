@@ -14,6 +14,7 @@ import pytest
 
 from syncengine.engine.clock import Clock
 from syncengine.engine.engine import Engine
+from syncengine.engine.lock import mailbox_lock
 from syncengine.errors import Busy
 from syncengine.options.files import load
 from syncengine.service.lender import Limits
@@ -208,6 +209,17 @@ def test_a_change_by_another_process_is_told_at_once(there: World):
         eventually(lambda: there.seen(message), timeout=5)
 
 
+def test_a_pass_of_another_process_is_waited_for_without_asking_again_and_again(there: World, caplog):
+    message = there.arrived()
+    with running(there) as service, mailbox_lock(there.engine.state_dir, NUMBER):
+        there.box.mark_heard(message)
+        eventually(lambda: service._scheduler._entries[NUMBER].floor > 0)
+        passes = service._scheduler._entries[NUMBER].floor
+        assert passes - time.monotonic() > 1
+    with running(there):
+        eventually(lambda: there.seen(message))
+
+
 # Trouble
 
 
@@ -305,10 +317,18 @@ def test_a_warm_connection_serves_pass_after_pass(there: World, proxy_to):
             (there.box.mark_heard if heard else there.box.mark_new)(message)
             eventually(lambda: there.seen(message) is heard, timeout=5)  # noqa: B023
         watched(service)
+    assert proxy.counts.connections == before + 1
+    eventually(lambda: proxy.open == 0)
+
+
+def test_after_a_pass_of_the_hosts_own_the_account_is_watched_again(there: World):
+    message = there.arrived()
+    with running(there) as service:
+        watched(service)
         assert there.engine.resync(NUMBER).ok
         watched(service)
-    assert proxy.counts.connections == before + 1
-    assert proxy.open == 0
+        there.flag(message, "\\Seen")
+        eventually(lambda: there.message(message).heard, timeout=5)
 
 
 def test_beyond_the_limit_of_connections_mailboxes_take_turns(there: World):

@@ -203,6 +203,13 @@ def test_another_process_at_the_mailbox_is_no_failure(desk: Desk):
     assert desk.until_next() == 5.0
 
 
+def test_a_mailbox_that_another_process_holds_is_not_asked_for_again_and_again(desk: Desk):
+    assert desk.take() == "101"
+    desk.scheduler.changed("101", desk.now)
+    desk.scheduler.finished("101", Ended(Failure.BUSY), desk.now)
+    assert desk.until_next() == 2.0
+
+
 def test_one_mailbox_in_trouble_keeps_nobody_else_of_its_server_waiting():
     desk = Desk("bad", "good")
     ended = {"bad": LOST, "good": QUIET}
