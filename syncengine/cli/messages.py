@@ -173,7 +173,7 @@ def _row(message: Message, *, short: bool) -> Sequence[str]:
 def _id(box: Mailbox, text: str) -> str:
     """Return the id that ``text`` is, or is the beginning of; raises ``UsageError`` for none or several."""
     wanted = text.lower()
-    found = [m.id for m in box.messages() if m.id.startswith(wanted)] if len(wanted) >= _LEAST_ID else []
+    found = box.ids(wanted) if len(wanted) >= _LEAST_ID else ()
     if len(found) > 1:
         raise UsageError(f"message {text[:40]}: {len(found)} messages begin so; give more digits of the id")
     return found[0] if found else box.message(wanted).id

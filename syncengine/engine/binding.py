@@ -25,6 +25,7 @@ from syncengine.options.schema import (
     Mailbox,
     OutOfScope,
     PendingExpiry,
+    Protocol,
     SendMode,
     Settings,
     SyncMode,
@@ -56,6 +57,12 @@ class Binding:
     def reads_aloud(self) -> bool:
         """Whether the account's e-mails are listed, to be read aloud."""
         return self.settings.system.text_to_speech and self.mailbox.synchronises
+
+    @property
+    def reads_pop3(self) -> bool:
+        """The same over POP3, where nothing but this index is marked."""
+        pop3 = self.mailbox.protocol is Protocol.POP3 and bool(self.mailbox.pop3.server)
+        return self.settings.system.text_to_speech and pop3
 
     @property
     def post(self) -> MailboxPost:

@@ -6,7 +6,7 @@ carries it over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from syncengine.engine.binding import Binding
 from syncengine.engine.media import media_of
+from syncengine.engine.phonemails import PhoneMails, letters_of
 from syncengine.engine.status import Message
 from syncengine.errors import UsageError
-from syncengine.index import QueueState
+from syncengine.index import EmailRow, QueueState
 from syncengine.model import Kind, LocalMessage, State, Token, token_of
 from syncengine.voicemail.builtin import BuiltinStore, Incoming
 
@@ -84,14 +85,32 @@ class Mailbox:
 
     def messages(self) -> tuple[Message, ...]:
         """The subscriber's messages, the oldest first; deleted ones while they can be restored."""
-        return self._engine.picture(self.number).messages()
+        found = self._engine.picture(self.number).messages()
+        mails = self._mails
+        if mails is None:
+            return found
+        with self._engine.index.database.trouble():
+            return tuple(sorted((*found, *mails.messages()), key=lambda message: message.received))
 
     def message(self, message_id: str) -> Message:
         """One message by its id; raises ``UsageError`` if there is none."""
-        for message in self.messages():
+        for message in self._engine.picture(self.number).messages():
             if message.id == message_id:
                 return message
-        raise self._unknown(message_id)
+        found = self._email(message_id)
+        if found is None:
+            raise self._unknown(message_id)
+        mails, row = found
+        return mails.message(row)
+
+    def ids(self, beginning: str) -> tuple[str, ...]:
+        """The ids of messages that begin so; of e-mails two at most."""
+        voice = [m.id for m in self._engine.picture(self.number).messages() if m.id.startswith(beginning)]
+        mails = self._mails
+        if mails is None:
+            return tuple(voice)
+        with self._engine.index.database.trouble():
+            return (*voice, *(row.id for row in mails.letters.find(beginning)))
 
     def mark_heard(self, message_id: str) -> None:
         """Mark a message heard at the phone."""
@@ -107,6 +126,8 @@ class Mailbox:
 
     def restore(self, message_id: str) -> None:
         """Bring a deleted message back as it was; raises ``UsageError`` if it is not deleted."""
+        if self._change_email(message_id, lambda mails, row: mails.restore(row)):
+            return
         message = self._local(message_id)
         if message.state is not State.DELETED:
             raise UsageError(f"message {message_id}: it is not deleted")
@@ -120,6 +141,8 @@ class Mailbox:
             return self._engine.store.content(self._local(message_id))
 
     def _change(self, message_id: str, wanted: State) -> None:
+        if self._change_email(message_id, lambda mails, row: mails.change(row, wanted)):
+            return
         message = self._local(message_id)
         if message.state is wanted:
             return
@@ -145,6 +168,34 @@ class Mailbox:
             if message.token == token and message.content:
                 return message
         raise self._unknown(message_id)
+
+    @property
+    def _mails(self) -> PhoneMails | None:
+        """The e-mails, where they are listed."""
+        with self._engine.index.database.trouble():
+            letters = letters_of(self._engine.index, self._binding)
+        return PhoneMails(self._binding, letters) if letters is not None else None
+
+    def _email(self, message_id: str) -> tuple[PhoneMails, EmailRow] | None:
+        """The e-mail with this id; a voice or fax message's is looked for first, since that is quick."""
+        mails = self._mails
+        if mails is None:
+            return None
+        with self._engine.index.database.trouble():
+            if any(m.token == token_of(message_id) for m in self._engine.store.listing(self.number).messages):
+                return None
+            row = mails.find(message_id)
+        return (mails, row) if row is not None else None
+
+    def _change_email(self, message_id: str, change: Callable[[PhoneMails, EmailRow], bool]) -> bool:
+        """Change an e-mail; False where the id is none of an e-mail."""
+        found = self._email(message_id)
+        if found is None:
+            return False
+        with self._changing():
+            if not change(*found):
+                raise self._unknown(message_id)
+        return True
 
     def _unknown(self, message_id: str) -> UsageError:
         return UsageError(

@@ -47,6 +47,7 @@ def outlook(index: Index, binding: Binding) -> Outlook:
         any(_new_or_restorable(m, binding) for m in kept)
         or any(not item.expired for item in pending)
         or any(row.state in _WORKED_ON for row in rows)
+        or (binding.reads_aloud and any(row.pending for row in index.emails.touched(account.id)))
     )
     if not (lively or kept or pending or binding.settings.system.text_to_speech):
         return Outlook(wake=wake)

@@ -10,6 +10,7 @@ from syncengine.index.messages import Messages
 from syncengine.index.pairs import Intent, Pairs, Pending
 from syncengine.index.passes import HeldDelete, Passes, PassRecord
 from syncengine.index.pop3 import DeleteState, Pop3Delete, Pop3Deletes
+from syncengine.index.pop3mails import Pop3Mails
 from syncengine.index.queue import DELETED_FIRST, Queue, Queued, QueueState
 from syncengine.index.reports import Reports
 from syncengine.index.views import AccountRow, Views
@@ -31,6 +32,7 @@ __all__ = [
     "Pending",
     "Pop3Delete",
     "Pop3Deletes",
+    "Pop3Mails",
     "Queue",
     "QueueState",
     "Queued",

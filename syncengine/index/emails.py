@@ -192,7 +192,7 @@ class Emails:
         changed: list[tuple[bool, bool, int, int]] = []
         heard: list[str] = []
         new: list[str] = []
-        names = _Names(self._account(account))
+        owner = self._account(account)
         for state in delta.flags:
             before = known.get(state.uid)
             seen, deleted = SEEN in state.flags, DELETED in state.flags
@@ -200,7 +200,9 @@ class Emails:
                 continue
             changed.append((seen, deleted, folder, state.uid))
             if before["seen"] != seen and before["heard"] != seen:
-                email = before["id"] or names(delta.cursor.folder, delta.cursor.uidvalidity, state.uid)
+                email = before["id"] or email_id(
+                    owner, delta.cursor.folder, delta.cursor.uidvalidity, state.uid
+                )
                 (heard if seen else new).append(email)
         self._db.executemany("UPDATE emails SET seen = ?, deleted = ? WHERE folder = ? AND uid = ?", changed)
         self._settle(folder, [row[3] for row in changed])
@@ -251,7 +253,7 @@ class Emails:
 
     def find(self, account: int, prefix: str) -> tuple[EmailRow, ...]:
         """The e-mails whose ids begin so, two at most."""
-        named = _Names(self._account(account))
+        owner = self._account(account)
         found: list[tuple[int, int]] = []
         rows = self._db.execute(
             "SELECT e.folder, e.uid, e.uidvalidity, e.id, f.name FROM folders f"
@@ -259,7 +261,7 @@ class Emails:
             [account],
         )
         for folder, uid, uidvalidity, fixed, name in rows:
-            if (fixed or named(name, uidvalidity, uid)).startswith(prefix):
+            if (fixed or email_id(owner, name, uidvalidity, uid)).startswith(prefix):
                 found.append((folder, uid))
                 if len(found) == 2:
                     break
@@ -375,22 +377,18 @@ class Emails:
         return f"{row['login']}@{row['host']}"
 
     def _rows(self, account: int, where: str, *values: object) -> tuple[EmailRow, ...]:
-        named = _Names(self._account(account))
+        owner = self._account(account)
         rows = self._db.execute(_ROWS + where, [account, *values])
         return tuple(
-            _row(row, row["id"] or named(row["name"], row["uidvalidity"], row["uid"])) for row in rows
+            _row(row, row["id"] or email_id(owner, row["name"], row["uidvalidity"], row["uid"]))
+            for row in rows
         )
 
 
-class _Names:
-    """The ids of one account's e-mails: 32 hex digits of SHA-256 over account, folder, UIDVALIDITY, UID."""
-
-    def __init__(self, account: str) -> None:
-        self._account = account
-
-    def __call__(self, folder: str, uidvalidity: int, uid: int) -> str:
-        text = f"{self._account}\0{folder}\0{uidvalidity}\0{uid}"
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def email_id(account: str, folder: str, generation: str | int, uid: str | int) -> str:
+    """The id of an e-mail: 32 hex digits of SHA-256 over account, folder, UIDVALIDITY, UID."""
+    text = f"{account}\0{folder}\0{generation}\0{uid}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _cursor(row: sqlite3.Row) -> Cursor:
