@@ -81,6 +81,7 @@ CREATE TABLE pairs (
     trashed INTEGER NOT NULL DEFAULT 0,
     deleted_by_phone INTEGER NOT NULL DEFAULT 0,
     refused INTEGER NOT NULL DEFAULT 0,
+    spare INTEGER NOT NULL DEFAULT 0,
     local TEXT CHECK (local IN ('new', 'heard', 'deleted')),
     home TEXT,
     sent_at REAL,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from syncengine.index import Index, QueueState
-from syncengine.model import Kind, LocalMessage, Side, State, Token, Verb
+from syncengine.model import Kind, LocalMessage, Role, Side, State, Token, Verb
 from syncengine.rules.compare import Memory, RemoteView, remote_view
 from syncengine.rules.plan import Action, Case, Plan
 
@@ -45,6 +45,10 @@ def views(of: Iterable[Case]) -> dict[Token, RemoteView]:
     return {case.memory.token: remote_view(case.memory, case.sightings) for case in of}
 
 
+_NO_SIGHTING = frozenset({Role.SENT, Role.DRAFTS})
+"""A copy there says nothing of the message: its flags count for nothing, it keeps nothing alive."""
+
+
 def to_look_for(of: Iterable[Case]) -> tuple[Token, ...]:
     """Messages whose place is not known any more and that no look has been made for since."""
     wanted = []
@@ -52,7 +56,8 @@ def to_look_for(of: Iterable[Case]) -> tuple[Token, ...]:
         memory = case.memory
         if memory.base not in (State.NEW, State.HEARD) or not memory.sighted or memory.absent:
             continue
-        if case.local is not None and not case.sightings:
+        telling = {s.role for s in case.sightings} - _NO_SIGHTING
+        if case.local is not None and (not telling or (memory.spare and telling == {Role.TRASH})):
             wanted.append(memory.token)
     return tuple(wanted)
 

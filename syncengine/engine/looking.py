@@ -42,7 +42,7 @@ class Looking:
         if not wanted or not self.observer.look(wanted):
             return
         found = self._views(listing)
-        nowhere = {token for token, view in found.items() if view.where is Where.NOWHERE}
+        nowhere = {t for t, view in found.items() if view.where in (Where.NOWHERE, Where.TRASH)}
         self.index.pairs.set_absent(self.account, nowhere & missing)
         self._expire(overdue & self._overdue())
         for message in due if purge else ():

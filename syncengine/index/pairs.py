@@ -112,6 +112,11 @@ class Pairs:
                 f"UPDATE pairs SET trashed = 1, absent = 0 WHERE account = :account AND token IN ({trash})",
                 key,
             )
+            self._db.execute(
+                f"UPDATE pairs SET spare = 1 WHERE account = :account AND token IN ({trash})"
+                f" AND token IN ({live} AND NOT s.deleted) AND base IN ('new', 'heard')",
+                key,
+            )
             self._inherit(account)
 
     def _inherit(self, account: int) -> None:
@@ -124,7 +129,15 @@ class Pairs:
             " AND token IN (SELECT token FROM pairs WHERE account = :account AND base IN ('new', 'heard'))"
             " AND NOT EXISTS (SELECT 1 FROM sightings o JOIN folders f ON o.folder = f.id"
             "  WHERE f.account = :account AND o.token = sightings.token AND o.gone = ''"
-            "  AND o.base_seen IS NOT NULL AND f.role IN ('live', 'outside'))",
+            "  AND o.base_seen IS NOT NULL AND NOT o.deleted AND f.role IN ('live', 'outside'))",
+            {"account": account},
+        )
+        # A further copy that shows what was agreed has nothing to be brought to: what comes next is a change.
+        self._db.execute(
+            "UPDATE sightings SET base_seen = seen WHERE base_seen IS NULL AND gone = ''"
+            " AND folder IN (SELECT id FROM folders WHERE account = :account)"
+            " AND EXISTS (SELECT 1 FROM pairs p WHERE p.account = :account AND p.token = sightings.token"
+            "  AND p.base IN ('new', 'heard') AND sightings.seen = (p.base = 'heard'))",
             {"account": account},
         )
 
@@ -159,6 +172,7 @@ class Pairs:
                 " ON CONFLICT (account, token) DO UPDATE SET base = :base,"
                 " deleted_by_phone = CASE WHEN :base = 'deleted' THEN :phone ELSE 0 END,"
                 " closed_at = CASE WHEN :base = 'deleted' THEN :now END, absent = 0,"
+                " spare = CASE WHEN :base = 'deleted' THEN 0 ELSE spare END,"
                 " pending = NULL, pending_since = NULL, deadline = NULL, expired = 0, error = NULL",
                 {"account": account, "token": token, "base": base, "now": now, "phone": by_phone},
             )
@@ -343,6 +357,7 @@ def _memory(row: sqlite3.Row) -> Memory:
         trashed=bool(row["trashed"]),
         deleted_by_phone=bool(row["deleted_by_phone"]),
         refused=bool(row["refused"]),
+        spare=bool(row["spare"]),
         home=row["home"] or "",
         expired=bool(row["expired"]),
         local=State(row["local"]) if row["local"] else None,

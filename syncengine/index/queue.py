@@ -31,6 +31,9 @@ class QueueState(StrEnum):
     SENT = "sent"
 
 
+_FARTHEST = 6 * 3600
+"""Seconds: no wait is longer; a next try beyond it was written by a clock that was ahead."""
+
 DELETED_FIRST = "deleted at the phone before it was sent"
 """Why a message was cancelled by itself; restored, it is due again."""
 
@@ -159,6 +162,11 @@ class Queue:
             self._db.execute(
                 "UPDATE queue SET state = 'due', lease_owner = NULL, lease_until = NULL"
                 " WHERE mailbox = :mailbox AND state = 'claimed' AND lease_until < :now",
+                values,
+            )
+            self._db.execute(
+                "UPDATE queue SET next_try = :now WHERE mailbox = :mailbox AND state = 'due'"
+                f" AND next_try > :now + {_FARTHEST}",
                 values,
             )
             busy = self._db.execute(

@@ -48,6 +48,8 @@ class Memory:
     """A sound look that followed its disappearance did not find it."""
     trashed: bool = False
     """A copy was sighted in Trash at some time."""
+    spare: bool = False
+    """A copy lay in Trash while another was live: only in Trash is then no act before a sound look."""
     deleted_by_phone: bool = False
     """The delete in the base was the phone's."""
     queued: bool = False
@@ -125,6 +127,9 @@ def _not_live(
     memory: Memory, inside: tuple[Sighting, ...], in_trash: tuple[Sighting, ...], trash: Trash
 ) -> RemoteView:
     where = Where.IN_SCOPE if inside else Where.TRASH if in_trash else Where.NOWHERE
+    sure = not memory.spare or memory.base is State.DELETED or (memory.absent and memory.linked)
+    if in_trash and not inside and not sure:
+        return RemoteView(RemoteState.UNKNOWN, where, trash, missing=memory.linked, in_trash=in_trash)
     act = bool(inside) or (
         bool(in_trash) and (memory.sighted or memory.base is State.DELETED or any(s.seen for s in in_trash))
     )
