@@ -41,6 +41,7 @@ COMMANDS = (
     Command("mailbox", "Add, change, show, list or remove mailboxes' options.", "mailbox"),
     Command("system", "Show or set the options of the whole system.", "system"),
     Command("import-vmconfig", "Take over a Misc Setup table.", "system"),
+    Command("asterisk", "Make mailboxes from the entries of a voicemail.conf.", "asterisk"),
     Command("demo", "Tell the story on an embedded mail server, with nothing to set up.", "demo"),
 )
 

@@ -23,6 +23,7 @@ from syncengine.engine.lock import mailbox_lock
 from syncengine.engine.outlook import Outlook, outlook
 from syncengine.engine.runner import Connect, Passed, Runner, Wish
 from syncengine.engine.status import MailboxStatus, Picture
+from syncengine.engine.stores import open_store
 from syncengine.errors import Busy, EngineError, OptionsError, UsageError
 from syncengine.index import Index
 from syncengine.model import Report, State
@@ -31,7 +32,6 @@ from syncengine.options.files import CONFIG_NAME, load
 from syncengine.options.install import InstallationKey, installation_key
 from syncengine.options.schema import Settings
 from syncengine.replica import VoiceStore
-from syncengine.voicemail.builtin import BuiltinStore
 from syncengine.voicemail.lamp import Counts, run_lamp_command
 
 _log = logging.getLogger(__name__)
@@ -73,8 +73,8 @@ class Engine:
         self._guard = threading.Lock()
         self.state_dir = settings.system.state_dir
         self.index = Index.open(self.state_dir)
-        self.store: VoiceStore = store or BuiltinStore(
-            self.state_dir / "voice", self.index.messages, self.index.passes, self._clock
+        self.store: VoiceStore = store or open_store(
+            settings.system, key, self.index, self._clock, self._context_of
         )
         self.store.prepare()
         self._runner = Runner(self.index, self.state_dir, self._emit)
@@ -110,6 +110,11 @@ class Engine:
         if mailbox is None:
             raise UsageError(f"mailbox {number}: there is none; syncengine mailbox list shows them all")
         return Binding(self._settings, mailbox, self._key, self.store, self._clock, self._mask)
+
+    def _context_of(self, number: str) -> str:
+        """The voice-mail context of a mailbox."""
+        mailbox = self._settings.mailboxes.get(number)
+        return mailbox.context if mailbox is not None else self._settings.system.context
 
     def resync(
         self,

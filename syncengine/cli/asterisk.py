@@ -1,0 +1,89 @@
+"""``asterisk``: mailboxes made from the entries of a ``voicemail.conf``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syncengine.cli.call import Call, Exit
+from syncengine.errors import UsageError
+
+if TYPE_CHECKING:
+    from syncengine.voicemail.asterisk import ConfMailbox
+
+_MOST_BYTES = 8 * 2**20
+
+
+def fill(parser: argparse.ArgumentParser, _: str) -> None:
+    """Add the arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    take = actions.add_parser("import", help="make mailboxes from a voicemail.conf")
+    take.add_argument("file", metavar="FILE", help="voicemail.conf")
+    take.add_argument("--context", default="", help="only this context (default: all)")
+    parser.set_defaults(run=run)
+
+
+def run(call: Call) -> Exit:
+    """Make a mailbox of every entry that has none yet; switched off, until its servers are told."""
+    from syncengine.options.edit import add_mailbox  # noqa: PLC0415
+    from syncengine.voicemail.asterisk import read_conf  # noqa: PLC0415
+
+    config, known = call.config(), set(call.settings().mailboxes)
+    conf = read_conf(_text(call.args.file))
+    made, skipped = [], []
+    for entry in conf.mailboxes:
+        if call.args.context and entry.context != call.args.context:
+            continue
+        if entry.number in known:
+            skipped.append(entry.number)
+            continue
+        add_mailbox(config, entry.number, _options(entry))
+        known.add(entry.number)
+        made.append(entry)
+    warnings = [text for entry in made for text in _warnings(entry)]
+    if call.out.json:
+        call.out.document({"made": [e.number for e in made], "skipped": skipped, "warnings": warnings})
+    for entry in made:
+        call.out.say(f"made mailbox {entry.number}" + (f" ({entry.emails[0]})" if entry.emails else ""))
+    for number in skipped:
+        call.out.say(f"mailbox {number} is there already, left as it is")
+    for line in [*warnings, *(f"not read: #include {name}" for name in conf.includes)]:
+        call.out.say(line)
+    if made:
+        call.out.say("each is off until its servers are set: syncengine mailbox set NUMBER ...")
+    return Exit.DONE
+
+
+def _options(entry: ConfMailbox) -> dict[str, Any]:
+    options: dict[str, Any] = {"context": entry.context}
+    if entry.emails:
+        options["email_name"] = entry.emails[0]
+    if len(entry.emails) > 1:
+        options["copies"] = list(entry.emails[1:])
+    if entry.tz:
+        options["timezone"] = entry.tz
+    return options
+
+
+def _warnings(entry: ConfMailbox) -> list[str]:
+    """What has to be switched off in Asterisk, so that nothing is mailed twice or lost."""
+    found = []
+    if entry.delete:
+        found.append(f"mailbox {entry.number}: delete=yes in voicemail.conf removes what Asterisk has mailed")
+    if not entry.moveheard:
+        found.append(f"mailbox {entry.number}: moveheard=no in voicemail.conf hides what was heard")
+    if entry.emails:
+        found.append(
+            f"mailbox {entry.number}: take its address out of voicemail.conf, or Asterisk mails it too"
+        )
+    return found
+
+
+def _text(name: str) -> str:
+    path = Path(name)
+    try:
+        with path.open("rb") as file:
+            return file.read(_MOST_BYTES).decode("utf-8", "replace")
+    except OSError as error:
+        raise UsageError(f"{path}: it cannot be read: {error.strerror}") from None

@@ -1,0 +1,57 @@
+"""The voice store that the options ask for: the built-in one, or Asterisk's spool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from syncengine.errors import OptionsError
+from syncengine.index import Index
+from syncengine.options.install import InstallationKey
+from syncengine.options.schema import System, VoiceMailServer
+from syncengine.replica import VoiceStore
+from syncengine.voicemail.builtin import BuiltinStore
+
+
+def open_store(
+    system: System,
+    key: InstallationKey,
+    index: Index,
+    clock: Callable[[], float],
+    context_of: Callable[[str], str],
+) -> VoiceStore:
+    """Make the store; it is not prepared yet. Raises ``OptionsError`` for a secret that cannot be read."""
+    match system.voice_mail_server:
+        case VoiceMailServer.BUILTIN:
+            return BuiltinStore(system.state_dir / "voice", index.messages, index.passes, clock)
+        case VoiceMailServer.ASTERISK:
+            return _asterisk(system, key, clock, context_of)
+
+
+def _asterisk(
+    system: System, key: InstallationKey, clock: Callable[[], float], context_of: Callable[[str], str]
+) -> VoiceStore:
+    from syncengine.voicemail.asterisk import Ami, AsteriskStore, How, LockMode  # noqa: PLC0415 - if asked for
+
+    ami = None
+    if system.ami_server:
+        ami = Ami(host=system.ami_server, port=system.ami_port, user=system.ami_user, secret=_secret(system))
+    return AsteriskStore(
+        system.spool,
+        system.state_dir / "asterisk",
+        key.secret,
+        context_of=context_of,
+        how=How(lock_mode=LockMode(system.spool_lock), maxmsg=system.maxmsg),
+        ami=ami,
+        clock=clock,
+    )
+
+
+def _secret(system: System) -> str:
+    if system.ami_secret_file is None:
+        return ""
+    try:
+        lines = system.ami_secret_file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no UTF-8"
+        raise OptionsError(f"system.ami_secret_file: {system.ami_secret_file}: {reason}") from None
+    return lines[0] if lines else ""
