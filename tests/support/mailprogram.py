@@ -47,8 +47,12 @@ class MailProgram:
         return INBOX if folder == INBOX else self.server.folder(*folder.split("/"))
 
     def folders(self) -> set[str]:
-        """Return the full names of all folders."""
-        return {name for _, _, name in self.client.list_folders()}
+        """Return the full names of all folders that can be opened."""
+        return {
+            name
+            for flags, _, name in self.client.list_folders()
+            if b"\\noselect" not in map(bytes.lower, flags)
+        }
 
     def create(self, folder: str) -> None:
         """Make and subscribe a folder."""
@@ -61,7 +65,8 @@ class MailProgram:
             self.create(folder)
 
     def rename(self, old: str, new: str) -> None:
-        """Rename a folder."""
+        """Rename a folder; Courier renames none that is open."""
+        self.client.select_folder(INBOX)
         self.client.rename_folder(self.name(old), self.name(new))
 
     def delete(self, folder: str) -> None:
