@@ -52,6 +52,9 @@ class VoiceStore(Protocol):
     def adopt(self, message: LocalMessage, content: bytes) -> LocalMessage:
         """Take in a message found in the account under the token it carries there."""
 
+    def refresh(self, mailbox: str) -> None:
+        """Have the voice-mail server count a mailbox again, for its own lamps; failures are logged."""
+
     def purge(self, message: LocalMessage) -> bool:
         """Give up the content of a message that is deleted for good; False if it was restored."""
 

@@ -24,7 +24,7 @@ from syncengine.engine.outlook import Outlook, outlook
 from syncengine.engine.runner import Connect, Passed, Runner, Wish
 from syncengine.engine.status import MailboxStatus, Picture
 from syncengine.engine.stores import open_store
-from syncengine.errors import Busy, EngineError, OptionsError, UsageError
+from syncengine.errors import Busy, EngineError, OptionsError, SyncError, UsageError
 from syncengine.index import Index
 from syncengine.model import Report, State
 from syncengine.options.check import seats_off
@@ -258,8 +258,15 @@ class Engine:
                     mailbox=number,
                     counts=counts,
                 )
+            self._refresh(number)
             self.index.passes.set_meta(shown, str(counts))
             return counts
+
+    def _refresh(self, number: str) -> None:
+        try:
+            self.store.refresh(number)
+        except SyncError as error:
+            _log.warning("mailbox %s: the voice-mail server was not told to count again: %s", number, error)
 
     @contextmanager
     def _said(self) -> Iterator[None]:

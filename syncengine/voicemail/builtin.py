@@ -168,6 +168,9 @@ class BuiltinStore:
             raise EngineError(f"{self._folder}: the recording cannot be stored: {error.strerror}") from error
         return replace(message, ref=message_id)
 
+    def refresh(self, mailbox: str) -> None:
+        """The built-in store has no lamps of its own."""
+
     def purge(self, message: LocalMessage) -> bool:
         """Give up the content of a deleted message: the row first, then the files."""
         name = self._rows.purge(message.ref)
