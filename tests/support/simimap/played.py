@@ -20,13 +20,13 @@ def start(profile: Profile) -> Iterator[Server]:
         yield Server(
             name=f"sim-{profile.name}",
             imap_port=front.port,
-            users=_users(sim),
+            users=users(sim),
             prefix=profile.prefix,
             delimiter=profile.delimiter,
         )
 
 
-def _users(sim: SimServer) -> Iterator[Login]:
+def users(sim: SimServer) -> Iterator[Login]:
     for number in count(1):
         login = Login(f"u{number:04}", f"pw-{number}", f"u{number:04}@localhost")
         sim.add_user(login.user, login.password)
