@@ -5,12 +5,10 @@ Adopted only if this installation's key proves it and its attachment decodes; ot
 
 from __future__ import annotations
 
-import email
-import email.policy
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.message import EmailMessage
+from typing import TYPE_CHECKING
 
 from syncengine.errors import SyncError
 from syncengine.index import Index
@@ -18,6 +16,9 @@ from syncengine.model import Kind, LocalMessage, State, Token, id_of
 from syncengine.replica import Account, VoiceStore
 from syncengine.rules.identity import authentic, parse_header_block
 from syncengine.rules.plan import Action
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
 
 _MAX_ATTACHMENT = 200 * 1024 * 1024
 
@@ -55,11 +56,13 @@ class Adopter:
 
     def read(self, raw: bytes, token: Token, *, heard: bool) -> tuple[LocalMessage, bytes]:
         """Read message and recording out of a mail of ours; raises ``SyncError`` with the reason."""
+        from email import message_from_bytes, policy  # noqa: PLC0415 - slow, and for few passes
+
         head = raw.partition(b"\r\n\r\n")[0]
         header = parse_header_block(head)
         if not authentic(header, secret=self.secret, system_id=self.system_id, mailbox=self.mailbox):
             raise NotAdopted("it does not carry this installation's key")
-        mail = email.message_from_bytes(raw, policy=email.policy.SMTP)
+        mail = message_from_bytes(raw, policy=policy.SMTP)
         kind = Kind.FAX if str(mail["X-VM-Type"]).strip() == "fax" else Kind.VOICE
         content = _attachment(mail, kind)
         media_type = self.recognised_media(content, kind)

@@ -9,14 +9,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from syncengine.delivery.dsn import Failure, failures
 from syncengine.engine.binding import Binding
 from syncengine.engine.events import DeliveryFailed, Event
 from syncengine.index import Index, Queued, QueueState
 from syncengine.model import State, id_of
 from syncengine.replica import Account
 from syncengine.rules.replies import Result
+
+if TYPE_CHECKING:
+    from syncengine.delivery.dsn import Failure
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ class Bounces:
         if not any(memory.in_flight for memory in memories.values()):
             self.index.reports.pass_over(self.account)
             return
+        from syncengine.delivery.dsn import failures  # noqa: PLC0415 - slow, and for most passes nothing to do
+
         for place in self.index.reports.unread(self.account, _MOST_AT_ONCE):
             raw = self.remote.fetch(place)
             for failure in failures(raw or b""):

@@ -9,9 +9,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tenacity import RetryCallState
-from tenacity.wait import wait_random_exponential
-
 from syncengine.index import Index, Queued, QueueState
 from syncengine.model import Problem, ReportedAction, Side, Token, Verb, id_of
 
@@ -99,6 +96,9 @@ class Ledger:
 
 def wait(attempts: int) -> float:
     """Seconds until the next try after so many: exponential with jitter, 1 min to 1 h."""
+    from tenacity import RetryCallState  # noqa: PLC0415 - slow, and only for what could not be sent
+    from tenacity.wait import wait_random_exponential  # noqa: PLC0415
+
     state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]
     state.attempt_number = max(1, attempts)
     return float(wait_random_exponential(multiplier=_FIRST_WAIT, min=_FIRST_WAIT, max=_LONGEST_WAIT)(state))

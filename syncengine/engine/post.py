@@ -7,16 +7,20 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import tzinfo
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncengine.delivery.account import Authentication, Pop3Settings, Security, SmtpSettings
 from syncengine.delivery.addresses import complete_address, ehlo_name, mail_from
-from syncengine.delivery.compose import Attachment, Envelope, Notice, compose
-from syncengine.delivery.smtp import Attempt, attempt
 from syncengine.errors import SyncError
 from syncengine.model import Kind, LocalMessage, Token
 from syncengine.options.schema import Mailbox, Settings
 from syncengine.replica import VoiceStore
+
+if TYPE_CHECKING:
+    # What writes and sends mail is loaded by the first message that is sent: most passes send none.
+    from syncengine.delivery.compose import Attachment, Envelope, Notice
+    from syncengine.delivery.smtp import Attempt
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +62,8 @@ class MailboxPost:
 
     def write(self, message: LocalMessage, store: VoiceStore, resend: int, *, sound: bool = True) -> bytes:
         """Write the mail of a message; without ``sound`` the notice that it was too large."""
+        from syncengine.delivery.compose import compose  # noqa: PLC0415
+
         return compose(message, self._content(message, store, sound=sound), self._envelope(message, resend))
 
     def send(
@@ -72,6 +78,8 @@ class MailboxPost:
         on_progress: Callable[[], None],
     ) -> Attempt:
         """One SMTP attempt with ``raw``, or with ``smaller()`` where the server finds that too large."""
+        from syncengine.delivery.smtp import attempt  # noqa: PLC0415
+
         return attempt(
             raw, smaller, recipients, way_out, token=token, on_data=on_data, on_progress=on_progress
         )
@@ -113,6 +121,8 @@ class MailboxPost:
         )
 
     def _envelope(self, message: LocalMessage, resend: int) -> Envelope:
+        from syncengine.delivery.compose import Envelope  # noqa: PLC0415
+
         return Envelope(
             sender=self.sender,
             recipient=self.synced_address,
@@ -135,6 +145,8 @@ class MailboxPost:
     def _content(
         self, message: LocalMessage, store: VoiceStore, *, sound: bool
     ) -> tuple[Attachment, ...] | Notice:
+        from syncengine.delivery.compose import Notice  # noqa: PLC0415
+
         if not sound:
             return Notice.TOO_LARGE
         if not self.settings.system.send_as_attachment:
@@ -154,6 +166,7 @@ class MailboxPost:
         return files
 
     def _sound(self, data: bytes, name: str) -> tuple[tuple[Attachment, ...], str | None]:
+        from syncengine.delivery.compose import Attachment  # noqa: PLC0415
         from syncengine.voicemail.audio import convert  # noqa: PLC0415 - only when a message is sent
 
         made = convert(data, name, self.mailbox.attach_format)
@@ -161,6 +174,7 @@ class MailboxPost:
 
 
 def _fax(data: bytes) -> tuple[tuple[Attachment, ...], str | None]:
+    from syncengine.delivery.compose import Attachment  # noqa: PLC0415
     from syncengine.voicemail.fax import prepare_fax  # noqa: PLC0415 - only when a fax is sent
 
     fax = prepare_fax(data)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, assert_never
+from typing import TYPE_CHECKING, Protocol, assert_never
 
-from syncengine.delivery.account import SmtpSettings
-from syncengine.delivery.smtp import Attempt
 from syncengine.engine.ledger import DOUBT_SECONDS, Ledger, wait
 from syncengine.errors import SyncError
 from syncengine.index import Index, Queued, QueueState
 from syncengine.model import LocalMessage, Problem, State, Token, Verb, id_of
 from syncengine.replica import VoiceStore
 from syncengine.rules.replies import Phase, Result
+
+if TYPE_CHECKING:
+    from syncengine.delivery.account import SmtpSettings
+    from syncengine.delivery.smtp import Attempt
 
 _SESSION = (Phase.CONNECT, Phase.HELO, Phase.TLS, Phase.AUTH)
 """Where a deferral is the server's or the network's, not the message's: the whole queue waits."""
