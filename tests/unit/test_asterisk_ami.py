@@ -103,6 +103,23 @@ def test_success_that_says_failed_is_no_success(world: World, server: FakeAmi):
     assert not ami(server).remove("default", "101", "Work", "1795446901-00000001")
 
 
+@pytest.mark.parametrize(("wanted", "words"), [(State.HEARD, "move"), (State.DELETED, "remove")])
+def test_what_asterisk_failed_to_do_is_done_in_the_files(
+    world: World, server: FakeAmi, wanted: State, words: str
+):
+    over = store(world, server)
+    message = one(over, 2)
+
+    def fail(action: str) -> bytes | None:
+        text = f"Response: Success\r\nMessage: Message {words} failed\n\r\n\r\n"
+        return None if action == "Login" else text.encode()
+
+    server.before = fail
+    assert over.change(message, wanted)
+    assert world.serials("INBOX") == [1, 3]
+    assert one(over, 2).state is wanted
+
+
 def test_a_full_folder_is_said_before_asterisk_is_asked(tmp_path: Path):
     world = World(tmp_path, maxmsg=1)
     world.asterisk.leave(1)

@@ -440,6 +440,19 @@ def test_a_copy_of_an_adopted_message_does_not_get_its_token(world: World):
     assert len(tokens) == len(set(tokens)) == 3
 
 
+def test_a_message_forwarded_to_another_mailbox_does_not_take_its_token_along(world: World):
+    world.asterisk.leave(1)
+    store = world.store()
+    store.adopt(sent(), pcm_wav(bytes(16000)))
+    other = world.spool / "default" / "102" / "INBOX"
+    other.mkdir(parents=True)
+    for path in (world.box / "INBOX").glob("msg0001.*"):
+        (other / path.name).write_bytes(path.read_bytes())
+    assert sent().token in {m.token for m in store.listing("101").messages}
+    assert sent().token not in {m.token for m in store.listing("102").messages}
+    assert len(store.listing("102").messages) == 1
+
+
 # Proof
 
 

@@ -68,6 +68,17 @@ def test_a_new_message_is_told_within_a_second_and_once(spool: Path):
         assert told.count["101"] == 2
 
 
+def test_a_burst_is_one_change(spool: Path):
+    asterisk = FakeAsterisk(spool / "default" / "101")
+    with watching(spool, quiet=0.3) as (watcher, told):
+        eventually(lambda: told.count["101"] == 1 and not watcher.polling)
+        for serial in range(20):
+            asterisk.leave(serial)
+        FakeAsterisk(spool / "default" / "102").leave(2)
+        eventually(lambda: told.count["102"] == 2)
+        assert 2 <= told.count["101"] <= 4
+
+
 def test_what_is_no_message_is_no_change(spool: Path):
     with watching(spool) as (watcher, told):
         eventually(lambda: told.count["102"] == 1 and not watcher.polling)

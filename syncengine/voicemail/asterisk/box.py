@@ -20,10 +20,11 @@ from syncengine.voicemail.asterisk.holds import (
     Phase,
     Record,
     copy_links,
+    free_number,
     new_hold,
     put,
+    put_again,
     read_holds,
-    room_in,
     take,
 )
 from syncengine.voicemail.asterisk.identity import Known
@@ -183,8 +184,10 @@ class Box:
         folder = self.folder / target
         folder.mkdir(exist_ok=True)
         with self._lock(folder):
-            limit = None if resumed else self.how.maxmsg
-            put(hold, folder, limit, floor=self._floor(target), resumed=resumed)
+            if resumed:
+                put_again(hold, folder)
+            else:
+                put(hold, folder, max(free_number(folder, self.how.maxmsg), self._floor(target)))
         self._trust(target)
         sync_folder(folder)
 
@@ -218,10 +221,10 @@ class Box:
         hold = new_hold(self.held, _record(known, entry, Phase.TAKING, target))
         try:
             with two_locks(source, destination, self._notes, self.how.lock_mode, self.how.lock_timeout):
-                room_in(destination, self.how.maxmsg)
+                number = max(free_number(destination, self.how.maxmsg), self._floor(target))
                 if taken := take(hold, source):
                     self._note_emptied(entry)
-                    put(hold, destination, None, floor=self._floor(target))
+                    put(hold, destination, number)
             self._trust(entry.folder, target)
         except SyncError:
             if not hold.begun:
@@ -293,7 +296,7 @@ class Box:
     def room_in(self, target: str) -> None:
         """Raise ``FolderFull`` if a folder has no room for another message."""
         (self.folder / target).mkdir(exist_ok=True)
-        room_in(self.folder / target, self.how.maxmsg)
+        free_number(self.folder / target, self.how.maxmsg)
 
     # Contents
 

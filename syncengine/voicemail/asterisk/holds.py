@@ -31,7 +31,7 @@ from syncengine.voicemail.asterisk.layout import (
     inodes,
     is_suffix,
     number_of,
-    read_folder,
+    read_numbers,
 )
 from syncengine.voicemail.files import read_bounded, sync_folder, write_durably
 
@@ -195,25 +195,27 @@ def copy_links(hold: Hold, folder: Path) -> bool:
     return True
 
 
-def put(hold: Hold, folder: Path, limit: int | None, *, floor: int = 0, resumed: bool = False) -> None:
-    """Put a message's files into ``folder``, which is locked, at the next free number from ``floor`` on.
+def put(hold: Hold, folder: Path, number: int) -> None:
+    """Put a message's files into ``folder``, which is locked, at ``number`` or the next free one.
 
-    Nothing there is ever replaced. ``limit`` messages fit; raises :class:`FolderFull`. ``resumed``
-    after a crash: what was put there before stays where it is.
+    Nothing there is ever replaced.
     """
-    there = inodes(folder) if resumed else {}
-    if hold.record.files[TEXT] in there:
-        return
-    placed = [number_of(there[i]) for i in hold.record.files.values() if i in there]
-    number = placed[0] if placed else None
-    if number is None:
-        number = max(_free_number(folder, limit), floor)
     suffixes = sorted((s for s in hold.record.files if hold.file(s).exists()), key=lambda s: s == TEXT)
     for _ in range(20):
         if _place_all(hold, suffixes, folder, number):
             return
-        number = max(_free_number(folder, None), floor)
+        number = max(free_number(folder), number + 1)
     raise SyncError(f"{folder}: somebody takes every number; the message waits in {hold.path}")
+
+
+def put_again(hold: Hold, folder: Path) -> None:
+    """Put in what a crash left out: what was put there before stays where it is."""
+    there = inodes(folder)
+    if hold.record.files[TEXT] in there:
+        return
+    placed = [number_of(there[i]) for i in hold.record.files.values() if i in there]
+    number = placed[0] if placed else None
+    put(hold, folder, free_number(folder) if number is None else number)
 
 
 def _place_all(hold: Hold, suffixes: Sequence[str], folder: Path, number: int) -> bool:
@@ -228,20 +230,14 @@ def _place_all(hold: Hold, suffixes: Sequence[str], folder: Path, number: int) -
     return done
 
 
-def room_in(folder: Path, limit: int) -> None:
-    """Raise :class:`FolderFull` if ``folder`` has no room for another message."""
-    _free_number(folder, limit)
-
-
-def _free_number(folder: Path, limit: int | None) -> int:
-    listing = read_folder(folder)
-    if limit is not None and len(listing.entries) >= limit:
+def free_number(folder: Path, limit: int | None = None) -> int:
+    """The number at the end of a folder; raises :class:`FolderFull` if ``limit`` messages are in it."""
+    taken, messages = read_numbers(folder)
+    if limit is not None and messages >= limit:
         raise FolderFull(
-            f"{folder}: full ({len(listing.entries)} messages, maxmsg is {limit}); "
+            f"{folder}: full ({messages} messages, maxmsg is {limit}); "
             "delete some there, or raise maxmsg in voicemail.conf"
         )
-    # A file that FreePBX renames while a folder is read may be missed once, hardly twice.
-    taken = listing.numbers | read_folder(folder).numbers
     number = max(taken, default=-1) + 1
     if number <= MAX_NUMBER:
         return number
@@ -293,7 +289,7 @@ def _give_back(wrong: Path, name: Path) -> None:
     """Another message's file had just got that name: give it back, replacing nothing."""
     if not _place(wrong, name):
         suffix = wrong.name.removeprefix(_STEM)
-        while not _place(wrong, name.with_name(file_name(_free_number(name.parent, None), suffix))):
+        while not _place(wrong, name.with_name(file_name(free_number(name.parent), suffix))):
             pass
     wrong.unlink(missing_ok=True)
 

@@ -83,8 +83,6 @@ class FolderListing:
     """Messages with a ``.txt``, by number; a recording without one is not committed, or an orphan."""
     renumbering: bool
     """FreePBX is at it, or died at it: its ``msgTMP`` files stand for messages."""
-    numbers: frozenset[int]
-    """Every number that any file has."""
 
 
 def state_of(folder: str) -> State:
@@ -127,7 +125,21 @@ def read_folder(path: Path) -> FolderListing:
                 stem = stems.setdefault(int(match[1]), {})
                 stem[match[2]] = (status.st_ino, status.st_size, status.st_mtime_ns)
     listed = tuple(Entry(path.name, n, stems[n]) for n in sorted(stems) if TEXT in stems[n])
-    return FolderListing(listed, renumbering, frozenset(stems))
+    return FolderListing(listed, renumbering)
+
+
+def read_numbers(path: Path) -> tuple[set[int], int]:
+    """Return every number that any file in a folder has, and how many have a ``.txt``.
+
+    By the names alone, since it is asked while the folder is locked; raises ``OSError``.
+    """
+    taken: set[int] = set()
+    messages = 0
+    for name in os.listdir(path):  # noqa: PTH208 - names, not paths: twenty thousand at most
+        if name.startswith("msg") and name[3:7].isdecimal() and name[3:7].isascii():
+            taken.add(int(name[3:7]))
+            messages += name[7:] == TEXT
+    return taken, messages
 
 
 def inodes(path: Path) -> dict[int, str]:
