@@ -188,12 +188,15 @@ class Lender:
         if kept is not None:
             self._close(kept)
 
-    def interrupt(self) -> None:
-        """End every wait for a server: shut the sockets of all connections, whoever uses them."""
+    def interrupt(self, *, ungreeted: bool = False) -> None:
+        """End every wait for a server: shut the sockets of all connections, whoever uses them.
+
+        ``ungreeted``: only where the server has not said a word yet, so that nothing is under way.
+        """
         with self._lock:
             kept = tuple(self._open)
         for one in kept:
-            if one.line is not None:
+            if one.line is not None and not (ungreeted and one.account.alive):
                 # Past the TLS layer, which another thread may be using; an error says that it has ended.
                 with suppress(OSError):
                     socket.shutdown(one.line, SHUT_RDWR)

@@ -140,6 +140,7 @@ class Service:
         self._woken.set()
         self._thread.join()
         self._ears.stop()
+        self._lender.interrupt(ungreeted=True)
         ended = [pool.close(until) for pool in self._pools.values()]
         if not all(ended):
             _log.warning("not everything in flight could be finished in %.0f s; it is taken up again", grace)

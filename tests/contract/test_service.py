@@ -97,8 +97,8 @@ def test_a_stop_ends_the_wait_for_a_server_that_says_nothing(there: World):
         eventually(accepted, what="the engine at the silent server")
         started = time.monotonic()
         there.engine._loops = None
-        service.stop(grace=0.2)
-        assert time.monotonic() - started < 3
+        service.stop()
+        assert time.monotonic() - started < 5, "nothing is under way at a server that has not said a word"
         assert not [t for t in threading.enumerate() if t.name.startswith("syncengine")]
 
 
