@@ -1,0 +1,48 @@
+"""``asterisk import``: the entries of a voicemail.conf become mailboxes."""
+
+from __future__ import annotations
+
+import json
+
+from syncengine.cli.main import main
+from syncengine.options.files import load
+
+CONF = """
+[general]
+format = wav49|gsm|wav
+[zonemessages]
+vienna = Europe/Vienna|'vm-received' Q 'digits/at' R
+[default]
+101 => 1234,Peter Adams,petera@example.com,,tz=vienna|delete=yes
+102 => 4321,Dana,dana@example.com
+[sales]
+201 => 1111,Sales,sales@example.com
+"""
+
+
+def test_every_entry_becomes_a_mailbox_that_is_off(tmp_path, capsys):
+    config = tmp_path / "syncengine.toml"
+    conf = tmp_path / "voicemail.conf"
+    conf.write_text(CONF)
+    assert main(["--config", str(config), "init"]) == 0
+    capsys.readouterr()
+    assert main(["--config", str(config), "--json", "asterisk", "import", str(conf)]) == 0
+    told = json.loads(capsys.readouterr().out)
+
+    assert told["made"] == ["101", "102", "201"]
+    assert any("delete=yes" in line for line in told["warnings"])
+    mailboxes = load(config).mailboxes
+    assert (mailboxes["101"].email_name, mailboxes["101"].timezone) == ("petera@example.com", "Europe/Vienna")
+    assert mailboxes["201"].context == "sales"
+    assert not any(mailbox.email_integration for mailbox in mailboxes.values())
+    assert "1234" not in "".join(p.read_text() for p in tmp_path.rglob("*.toml"))
+
+    assert main(["--config", str(config), "--json", "asterisk", "import", str(conf)]) == 0
+    assert json.loads(capsys.readouterr().out)["skipped"] == ["101", "102", "201"]
+
+
+def test_an_unreadable_file_is_wrong_usage(tmp_path, capsys):
+    config = tmp_path / "syncengine.toml"
+    assert main(["--config", str(config), "init"]) == 0
+    assert main(["--config", str(config), "asterisk", "import", str(tmp_path / "none")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
