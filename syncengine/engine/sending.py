@@ -101,7 +101,7 @@ class Sender:
             self._way_out()
         except SyncError as error:
             until = self.ledger.defer(queued, str(error))
-            self.index.queue.hold(self.mailbox, self.ledger.clock(), until)
+            self.index.queue.hold(self.mailbox, queued.token, self.ledger.clock(), until)
             return False
         attempt = self._attempt(queued, message, raw, recipients)
         with self.index.database.write():
@@ -202,7 +202,7 @@ class Sender:
             case Result.DEFERRAL:
                 until = ledger.defer(queued, reply, recipients=recipients, copies=copies_due is not None)
                 if attempt.phase in _SESSION:
-                    self.index.queue.hold(self.mailbox, ledger.clock(), until)
+                    self.index.queue.hold(self.mailbox, queued.token, ledger.clock(), until)
                 return not (attempt.broken or attempt.phase in _SESSION)
             case Result.IN_DOUBT:
                 again = ledger.clock() + DOUBT_SECONDS

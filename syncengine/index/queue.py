@@ -300,13 +300,13 @@ class Queue:
             )
             return cursor.rowcount
 
-    def hold(self, mailbox: str, now: float, until: float) -> None:
-        """The server is not reachable: what would be due waits until ``until``, in its order."""
+    def hold(self, mailbox: str, token: Token, now: float, until: float) -> None:
+        """The server was not reachable for ``token``: what would be due waits as well, in its order."""
         with self._db.write():
             self._db.execute(
                 "UPDATE queue SET next_try = max(next_try, ?), held = 1 WHERE mailbox = ? AND state = 'due'"
-                " AND (held OR next_try <= ?)",
-                [until, mailbox, now],
+                " AND (held OR next_try <= ? OR token = ?)",
+                [until, mailbox, now, token],
             )
 
     def block(self, mailbox: str, options: str, reply: str) -> None:

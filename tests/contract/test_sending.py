@@ -315,6 +315,22 @@ def test_after_an_outage_everything_arrives_once_and_in_order(there: World, dove
     assert {there.message(m).delivery for m in messages} == {"confirmed"}
 
 
+def test_a_new_message_does_not_overtake_those_that_wait_for_the_server(there: World, dovecot_smtp):
+    good = there.smtp
+    there.smtp = good | {"port": 9}
+    there.reopen()
+    messages = [there.deliver() for _ in range(3)]
+    assert not there.resync().ok
+    there.smtp = good
+    there.reopen()
+    there.quiet()
+    assert dovecot_smtp.delivered == [], "they wait"
+
+    messages.append(there.deliver())
+    there.sync_ok()
+    assert [ids(body) for _, _, body in dovecot_smtp.delivered] == [token_of(m) for m in messages]
+
+
 def ids(body: bytes) -> str:
     return next(
         line.split(b": ")[1].decode() for line in body.split(b"\r\n") if line.startswith(b"X-VM-Message-UUID")
