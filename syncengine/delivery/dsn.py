@@ -15,9 +15,12 @@ from email.message import Message
 
 from syncengine.model import TOKEN, Token
 
-_MAX_OCTETS = 1 << 20
+_MAX_OCTETS = 128 * 1024
 """What is read of a notification: the returned message comes after what is wanted."""
+_MAX_PARTS = 50
+"""Parts within parts are read recursively by the standard library."""
 _MAX_RECIPIENTS = 100
+_NESTING = re.compile(rb"multipart/|message/", re.IGNORECASE)
 _XTEXT = re.compile(r"\+([0-9A-F]{2})")
 _REASON = 300
 
@@ -35,7 +38,10 @@ class Failure:
 
 def failures(raw: bytes) -> tuple[Failure, ...]:
     """Return the failures that a notification tells of; none for what is no notification of ours."""
-    mail = email.message_from_bytes(raw[:_MAX_OCTETS], policy=email.policy.compat32)
+    start = raw[:_MAX_OCTETS]
+    if len(_NESTING.findall(start)) > _MAX_PARTS:
+        return ()
+    mail = email.message_from_bytes(start, policy=email.policy.compat32)
     status = next((p for p in mail.walk() if p.get_content_type() == "message/delivery-status"), None)
     # The standard library reads each group of fields as a message of its own.
     groups = status.get_payload() if status is not None else []
