@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-EXTRAS := media,demo,metrics,test,lint
+EXTRAS := media,speech,demo,metrics,test,lint
 
 .PHONY: help demo test test-in-docker lint servers constraints clean
 

@@ -38,6 +38,7 @@ COMMANDS = (
     Command("restore", "Bring a deleted message back.", "messages"),
     Command("queue", "List what is to be sent; send it again, or give it up.", "queue"),
     Command("check", "Try accounts step by step, changing nothing.", "check"),
+    Command("speak", "Read an e-mail, or the list of e-mails, aloud into a WAV file.", "speak"),
     Command("mailbox", "Add, change, show, list or remove mailboxes' options.", "mailbox"),
     Command("system", "Show or set the options of the whole system.", "system"),
     Command("import-vmconfig", "Take over a Misc Setup table.", "system"),

@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING
 
 from syncengine.engine.binding import Binding
 from syncengine.engine.media import media_of
-from syncengine.engine.phonemails import PhoneMails, letters_of
+from syncengine.engine.phonemails import PhoneMails, letters_of, unreadable
 from syncengine.engine.status import Message
-from syncengine.errors import UsageError
+from syncengine.errors import MailboxError, UsageError
 from syncengine.index import EmailRow, QueueState
 from syncengine.model import Kind, LocalMessage, State, Token, token_of
 from syncengine.voicemail.builtin import BuiltinStore, Incoming
 
 if TYPE_CHECKING:
+    from syncengine.engine.aloud import Recital
     from syncengine.engine.engine import Engine
+    from syncengine.speech.session import MailSession
+    from syncengine.speech.synth import Voice
 
 
 class Mailbox:
@@ -139,6 +142,41 @@ class Mailbox:
         """Path of a message's recording."""
         with self._engine.index.database.trouble():
             return self._engine.store.content(self._local(message_id))
+
+    # E-mails read aloud
+
+    def mail_session(self, voice: Voice | None = None) -> MailSession:
+        """Begin a caller's way through his e-mails; close it, or use it in a ``with`` statement.
+
+        ``voice`` speaks instead of the one that the options name. Raises ``UsageError`` where e-mails are
+        not read aloud, saying why, and ``MailboxError`` where the account cannot be reached and was
+        never looked at.
+        """
+        from syncengine.engine.aloud import call  # noqa: PLC0415 - only where something is spoken
+
+        self._look_first()
+        return call(self, self._engine.index, self._binding, voice)
+
+    def recital(self, voice: Voice | None = None) -> Recital:
+        """The e-mails spoken without a caller, as into a file; raises what :meth:`mail_session` raises."""
+        from syncengine.engine.aloud import recital  # noqa: PLC0415 - only where something is spoken
+
+        self._look_first()
+        return recital(self, self._engine.index, self._binding, voice)
+
+    def _look_first(self) -> None:
+        """Make sure that the e-mails were listed once."""
+        off = self._engine.off(self.number)
+        reason = unreadable(self._binding) or (off and f"mailbox {self.number}: it is off: {off}")
+        if reason:
+            raise UsageError(reason)
+        if not self._binding.reads_aloud:
+            return
+        account = self._binding.known_account(self._engine.index)
+        if account is None or not self._engine.index.emails.cursors(account.id):
+            report = self._engine.resync(self.number)
+            if report.errors:
+                raise MailboxError(f"{report.errors[0].where}: {report.errors[0].what}")
 
     def _change(self, message_id: str, wanted: State) -> None:
         if self._change_email(message_id, lambda mails, row: mails.change(row, wanted)):
