@@ -20,7 +20,7 @@ from syncengine.engine.sendonly import SendOnly
 from syncengine.errors import Busy, EngineError, SyncError
 from syncengine.imap.replica import ImapAccount
 from syncengine.index import Index
-from syncengine.model import Problem, Report, Traffic
+from syncengine.model import Problem, Report, ReportedAction, Side, Traffic, Verb
 
 _log = logging.getLogger(__name__)
 
@@ -142,6 +142,8 @@ class Runner:
     def _pass(self, binding: Binding, wish: Wish, result: Result) -> Traffic:
         if not binding.mailbox.synchronises:
             SendOnly(binding, self.index, self.emit, result).run()
+            if binding.reads_pop3:
+                self._list_pop3(binding, result)
             return Traffic()
         account = binding.account(self.index)
         try:
@@ -156,6 +158,18 @@ class Runner:
             self.index.passes.account_outcome(account.id, binding.clock(), ok=False)
             raise
         return _since(before, remote.traffic)
+
+    def _list_pop3(self, binding: Binding, result: Result) -> None:
+        """List the e-mails of a POP3 account; that it cannot be reached must not keep messages from going."""
+        from syncengine.engine.bodies import refresh_pop3  # noqa: PLC0415 - only where e-mails are read aloud
+
+        try:
+            listed = refresh_pop3(binding, self.index)
+        except SyncError as error:
+            result.problems.append(Problem(f"mailbox {binding.number}", str(error)))
+            return
+        if listed:
+            result.actions.append(ReportedAction(Side.LOCAL, Verb.INDEX, None, listed))
 
     def _preview(self, binding: Binding, wish: Wish, result: Result) -> Traffic:
         """What a pass would do, over a copy of the index in memory."""
