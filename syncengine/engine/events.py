@@ -41,7 +41,7 @@ class MessageRestored(MessageEvent):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFailed(MessageEvent):
-    """The mail server refused it for good; it stays new, the lamp stays lit."""
+    """It was refused for good, came back, or waits for other options; it stays new, the lamp stays lit."""
 
     reason: str
 

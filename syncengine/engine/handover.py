@@ -58,7 +58,7 @@ class Handover:
         while (queued := queue.claim(self.mailbox, owner, self.clock(), lease)) is not None:
             if not self._next(queued, messages.get(queued.token), sender):
                 return
-        if not queue.blocked(self.mailbox):
+        if not self.index.waits.blocked(self.mailbox):
             sender.send_copies(messages)
 
     def _next(self, queued: Queued, message: LocalMessage | None, sender: Sender) -> bool:

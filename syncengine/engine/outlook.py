@@ -32,9 +32,9 @@ _WORKED_ON = (QueueState.CLAIMED, QueueState.IN_DOUBT)
 def outlook(index: Index, binding: Binding) -> Outlook:
     """The outlook of one mailbox."""
     rows = index.queue.rows(binding.number)
-    wake = index.queue.wake(binding.number)
+    wake = index.waits.wake(binding.number)
     if not binding.mailbox.synchronises:
-        wake = _sooner(index.queue.doubtful(binding.number), wake)
+        wake = _sooner(index.waits.doubtful(binding.number), wake)
         wake = _sooner(index.pop3.wake(binding.number), wake)
         return Outlook(wake=wake)
     account = binding.known_account(index)

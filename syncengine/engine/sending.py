@@ -77,13 +77,13 @@ class Sender:
 
     def unblock(self) -> None:
         """Go on with what waits for a changed configuration, if it has changed."""
-        if not self.index.queue.blocked(self.mailbox):
+        if not self.index.waits.blocked(self.mailbox):
             return
         try:
             now_in_force = self.post.fingerprint(self._way_out())
         except SyncError:
             return
-        self.index.queue.unblock(self.mailbox, self.ledger.clock(), unless=now_in_force)
+        self.index.waits.unblock(self.mailbox, self.ledger.clock(), unless=now_in_force)
 
     def send(self, queued: Queued, message: LocalMessage) -> bool:
         """Try a claimed message once; False when the rest of the queue has to wait."""
@@ -101,7 +101,7 @@ class Sender:
             self._way_out()
         except SyncError as error:
             until = self.ledger.defer(queued, str(error))
-            self.index.queue.hold(self.mailbox, queued.token, self.ledger.clock(), until)
+            self.index.waits.hold(self.mailbox, queued.token, self.ledger.clock(), until)
             return False
         attempt = self._attempt(queued, message, raw, recipients)
         with self.index.database.write():
@@ -123,17 +123,17 @@ class Sender:
                 return
 
     def _send_copies(self, queued: Queued, message: LocalMessage, recipients: Sequence[str]) -> bool:
-        later = self.ledger.clock() + wait(queued.copies_tried)
         try:
             raw = self.post.write(message, self.store, queued.resend)
             self._way_out()
         except SyncError as error:
+            later = self.ledger.clock() + wait(queued.copies_tried)
             self.ledger.settle(queued, queued.state, copies_due=later)
             self.ledger.complain(queued, f"copies are not sent yet: {error}")
             return False
         attempt = self._attempt(queued, message, raw, recipients)
         merged = _merged(queued, attempt)
-        due = None if self.ledger.expired(queued) else self._copies_due(attempt, later)
+        due = None if self.ledger.expired(queued) else self._copies_due(attempt, queued.copies_tried)
         with self.index.database.write():
             self.ledger.settle(queued, queued.state, recipients=merged, copies_due=due)
         self._tell_copies(queued, attempt)
@@ -188,13 +188,13 @@ class Sender:
     def _record(self, queued: Queued, attempt: Attempt) -> bool:
         outcome = next(o for o in attempt.recipients if o.address == self.post.synced_address)
         recipients, reply, ledger = _merged(queued, attempt), outcome.reply, self.ledger
-        copies_due = self._copies_due(attempt, ledger.clock() + wait(1))
+        copies_due = self._copies_due(attempt, 1)
         self._tell_copies(queued, attempt)
         match outcome.result:
             case Result.SUCCESS:
                 ledger.settle(queued, QueueState.SENT, reply, recipients=recipients, copies_due=copies_due)
                 ledger.handed_over(queued, Verb.SEND)
-                self.index.queue.unblock(self.mailbox, ledger.clock())
+                self.index.waits.unblock(self.mailbox, ledger.clock())
                 return True
             case Result.FAILURE | Result.TOO_LARGE:
                 ledger.fail(queued, reply, recipients=recipients, copies=copies_due is not None)
@@ -202,7 +202,7 @@ class Sender:
             case Result.DEFERRAL:
                 until = ledger.defer(queued, reply, recipients=recipients, copies=copies_due is not None)
                 if attempt.phase in _SESSION:
-                    self.index.queue.hold(self.mailbox, queued.token, ledger.clock(), until)
+                    self.index.waits.hold(self.mailbox, queued.token, ledger.clock(), until)
                 return not (attempt.broken or attempt.phase in _SESSION)
             case Result.IN_DOUBT:
                 again = ledger.clock() + DOUBT_SECONDS
@@ -219,19 +219,21 @@ class Sender:
         """The settings do not fit: said once, and nothing is tried until they change."""
         text = f"{reply}; nothing is sent until the options change"
         self.ledger.settle(queued, QueueState.BLOCKED, reply, recipients=recipients)
-        self.index.queue.block(self.mailbox, self.post.fingerprint(self._way_out()), reply)
+        self.index.waits.block(self.mailbox, self.post.fingerprint(self._way_out()), reply)
         self.ledger.problems.append(Problem("smtp", text))
         self.ledger.failed.append((queued.token, text))
 
     def _open_copies(self, queued: Queued) -> list[str]:
         return [address for address in self.post.copies if address not in queued.decided]
 
-    def _copies_due(self, attempt: Attempt, later: float) -> float | None:
+    def _copies_due(self, attempt: Attempt, tries: int) -> float | None:
         """When copies are tried by themselves; None when every one of them is decided."""
         results = {o.result for o in attempt.recipients if o.address != self.post.synced_address}
         if Result.IN_DOUBT in results:
             return self.ledger.clock() + DOUBT_SECONDS
-        return later if results - {Result.SUCCESS, Result.FAILURE, Result.TOO_LARGE} else None
+        if results <= {Result.SUCCESS, Result.FAILURE, Result.TOO_LARGE}:
+            return None
+        return self.ledger.clock() + wait(tries)
 
     def _tell_copies(self, queued: Queued, attempt: Attempt) -> None:
         for outcome in attempt.recipients:

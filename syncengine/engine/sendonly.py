@@ -35,7 +35,7 @@ class SendOnly:
         number = self.binding.number
         account = self.binding.account(self.index).id
         queue.release(number, now)
-        queue.repeat_doubtful(number, now)
+        self.index.waits.repeat_doubtful(number, now)
         self.binding.enqueue(self.index, listing.messages, now)
         cleaner = Pop3Cleaner(self.binding, self.index, account)
         cleaner.send_restored(listing)

@@ -9,10 +9,14 @@ from enum import StrEnum
 
 from syncengine.engine.binding import Binding
 from syncengine.engine.cases import cases, pending
+from syncengine.imap.scope import VOICE_FOLDER
 from syncengine.index import AccountRow, Index, Queued, QueueState
 from syncengine.model import Delivery, Kind, LocalMessage, State, Token, id_of
+from syncengine.options.schema import SyncMode
 from syncengine.rules.compare import Memory, RemoteView, Where, remote_view
 from syncengine.rules.plan import Case, plan
+
+INBOX = "INBOX"
 
 
 class MailboxState(StrEnum):
@@ -127,8 +131,15 @@ class Picture:
             urgent=message.urgent,
             folder=view.folder,
             pending=message.token in self.pending or (queued is not None and queued.state in _OPEN),
-            error=error or _reply(queued),
+            error=error or _reply(queued) or self._unfiled(view),
         )
+
+    def _unfiled(self, view: RemoteView) -> str | None:
+        """What is said of a message that arrived where the sync mode does not look for voice messages."""
+        mode = self.binding.mailbox.sync_mode
+        if mode is SyncMode.VOICE_MAIL_FOLDER and view.where is Where.IN_SCOPE and view.folder == INBOX:
+            return f"arrived in {INBOX}, not filed into {VOICE_FOLDER}"
+        return None
 
     def _heard(self, message: LocalMessage) -> bool:
         if message.state is State.DELETED:

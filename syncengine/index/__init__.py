@@ -14,6 +14,7 @@ from syncengine.index.pop3mails import Pop3Mails
 from syncengine.index.queue import DELETED_FIRST, Queue, Queued, QueueState
 from syncengine.index.reports import Reports
 from syncengine.index.views import AccountRow, Views
+from syncengine.index.waits import Waits
 
 __all__ = [
     "DELETED_FIRST",
@@ -38,6 +39,7 @@ __all__ = [
     "Queued",
     "Reports",
     "Views",
+    "Waits",
 ]
 
 
@@ -50,6 +52,7 @@ class Index:
         self.views = Views(database)
         self.pairs = Pairs(database)
         self.queue = Queue(database)
+        self.waits = Waits(database)
         self.pop3 = Pop3Deletes(database)
         self.reports = Reports(database)
         self.emails = Emails(database)

@@ -93,10 +93,15 @@ def test_what_arrives_is_filed_into_the_folder_where_asked_for(arrives, sync_mod
 def test_a_rule_of_the_subscribers_own_files_it_and_nothing_is_lost(arrives):
     there = arrives(sync_mode="voice-mail-folder")
     message = sent(there)
+    there.sync_ok()
+    shown = there.message(message)
+    assert (shown.delivery, shown.error) == (
+        "confirmed",
+        "arrived in INBOX, not filed into Voice Mail Messages",
+    )
     there.move(message, "Voice Mail Messages")
     there.sync_ok()
-
-    assert there.message(message).delivery == "confirmed"
+    assert (there.message(message).delivery, there.message(message).error) == ("confirmed", None)
     there.expunge(message)
     there.sync_ok()
     assert there.message(message).deleted
