@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncengine.engine.binding import Binding
@@ -72,8 +73,10 @@ class Filing:
         if not moves:
             return
         target = self.binding.target(self.observer.folders.values())
+        intents = self._begin(moves)
         outcomes = self.remote.move(moves, target)
         with self.index.database.write():
+            self.index.pairs.close_intents(intents, "done", self.binding.clock())
             for place, outcome in zip(moves, outcomes, strict=True):
                 if outcome.done:
                     seen = self.index.views.was_seen(self.account, outcome.token)
@@ -82,6 +85,21 @@ class Filing:
                         self.index.views.record_placed(self.account, outcome.token, outcome.place, seen=seen)
                     self.result.actions.append(ReportedAction(Side.REMOTE, Verb.MOVE, id_of(outcome.token)))
             self.index.pairs.note_sightings(self.account)
+
+    def _begin(self, moves: Mapping[Place, Token]) -> list[int]:
+        now = self.binding.clock()
+        with self.index.database.write():
+            return [
+                self.index.pairs.open_intent(
+                    self.account,
+                    token,
+                    Side.REMOTE,
+                    Verb.MOVE,
+                    now,
+                    {"places": [[place.folder, place.uidvalidity, place.uid]]},
+                )
+                for place, token in moves.items()
+            ]
 
     def arrivals(self) -> dict[Place, Token]:
         """What lies in INBOX and is to be filed."""

@@ -25,9 +25,10 @@ from syncengine.engine.events import (
     Reading,
 )
 from syncengine.engine.filing import Filing
-from syncengine.engine.handover import Handover, settle_arrivals
+from syncengine.engine.handover import Handover
 from syncengine.engine.looking import Looking
 from syncengine.engine.observe import Observer
+from syncengine.engine.recovery import Recovery
 from syncengine.engine.result import Result
 from syncengine.errors import (
     AuthenticationFailed,
@@ -94,7 +95,7 @@ class MailboxPass:
             self._send_anyway(listing)
             raise
         self._reached()
-        self._recover()
+        Recovery(self._binding, self._index, self._account.id, self._remote, self._observer).recover()
         self._bounces.read()
         self._enqueue(listing)
         self._filing.create_folder()
@@ -167,30 +168,6 @@ class MailboxPass:
 
     def _told(self, folder: str, done: int, total: int) -> None:
         self._emit(Reading(self._binding.number, folder, done, total))
-
-    # Recovering
-
-    def _recover(self) -> None:
-        """Settle what a crash left open. Whatever else was begun shows in what was just observed."""
-        now = self._clock()
-        memories = self._index.pairs.memories(self._account.id)
-        with self._index.database.write():
-            for intent in self._index.pairs.open_intents(self._account.id):
-                memory = memories.get(intent.token)
-                if intent.verb is not Verb.APPEND or (memory is not None and memory.sighted):
-                    outcome = "found"
-                elif self._observer.complete:
-                    before = intent.detail.get("before")
-                    base = State(before) if before else None
-                    self._index.pairs.taken_back(self._account.id, intent.token, base)
-                    self._index.queue.move(
-                        self._binding.number, [QueueState.IN_DOUBT], QueueState.DUE, now, intent.token
-                    )
-                    outcome = "not there"
-                else:
-                    continue
-                self._index.pairs.close_intents([intent.id], outcome, now)
-            settle_arrivals(self._index, self._account.id, self._binding.number, now)
 
     def _enqueue(self, listing: LocalListing) -> None:
         self._binding.enqueue(self._index, listing.messages, self._clock())

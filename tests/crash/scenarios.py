@@ -290,6 +290,7 @@ SCENARIOS: dict[str, Scenario] = {
     "a lost index": Scenario(_lost_index, one_pass),
     "purge after the undo window": Scenario(_overdue, one_pass),
     "filing into the folder": Scenario(_in_inbox, one_pass, FILED),
+    "filing without MOVE": Scenario(_in_inbox, one_pass, FILED, mask=BARE),
     "copies brought to one": Scenario(_copies, one_pass),
     "a folder made anew": Scenario(_made_anew, one_pass),
     "held deletes let through": Scenario(_braked, _accept),
