@@ -7,7 +7,7 @@ import pytest
 from syncengine.model import token_of
 from tests.support.scripted_smtp import Does, scripted
 from tests.support.sending import failures, row, sending, through
-from tests.support.world import World
+from tests.support.world import World, wav
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -573,3 +573,39 @@ def test_headerless_recordings_of_telephone_systems_arrive_as_sound(there: World
     mail = there.mail.read(there.place(message)[1])
     assert b"Content-Type: audio/wav" in mail
     assert b"could not be read" not in mail
+
+
+@pytest.mark.parametrize(
+    ("account", "sender"),
+    [("", "petera@smtp.example"), ("login", "petera@smtp.example"), ("x@y.example",) * 2],
+)
+def test_names_are_completed_and_the_account_is_the_sender(dovecot, tmp_path, account, sender):
+    smtp = {"domain": "smtp.example", "account": account}
+    options = {"email_name": "petera", "sync_mode": "none"}
+    with scripted() as server, sending(tmp_path, dovecot, server, options=options, smtp=smtp) as there:
+        there.deliver()
+        there.sync_ok()
+        session = server.session()
+        assert session.commands[0].lower() == "ehlo smtp.example"
+        assert session.commands[1] == f"MAIL FROM:<{sender}>"
+        assert rcpts(session) == [OWN]
+        assert f"<{sender}>".encode() in session.body
+
+
+@pytest.mark.parametrize(("caller", "known"), [("101", True), ("102", False), ("+12035550117", False)])
+def test_a_reply_goes_to_the_caller_only_where_the_caller_is_a_subscriber(dovecot, tmp_path, caller, known):
+    with scripted() as server, sending(tmp_path, dovecot, server, options={"sync_mode": "none"}) as there:
+        there.deliver(caller_number=caller)
+        there.sync_ok()
+        assert (b"\r\nReply-To: " in server.session().body) is known
+
+
+def test_what_goes_out_as_it_was_recorded_is_said_in_the_log(dovecot, tmp_path, caplog):
+    """A sound in a WAV file of a format that nobody here reads."""
+    odd = wav().replace(b"fmt \x10\x00\x00\x00\x01\x00", b"fmt \x10\x00\x00\x00\x99\x09", 1)
+    with scripted() as server, sending(tmp_path, dovecot, server, options={"sync_mode": "none"}) as there:
+        message = there.box.deliver(odd).id
+        there.sync_ok()
+        assert b"audio/wav" in server.session().body
+    (line,) = [r.getMessage() for r in caplog.records if "as recorded" in r.getMessage()]
+    assert message in line
