@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from syncengine.cli.table import Row, drawn, padded, width_of
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Shown
@@ -21,11 +23,6 @@ _JOINERS = "\u200c\u200d"
 """Parts of words and of emoji; harmless, though not printable by themselves."""
 SHORT_ID = 12
 """Digits of a message's id that a terminal shows; any six that are unique are taken as an id."""
-
-_WHOLE = frozenset({"id", "mailbox", "message", "state", "delivery", "received", "last pass", "next try"})
-"""Columns that a narrow terminal does not break."""
-
-Row = Sequence[str]
 
 
 def clean(text: str) -> str:
@@ -87,18 +84,13 @@ class Output:
             _aligned([tuple(c.upper() for c in columns), *rows])
 
     def _drawn(self, columns: Row, rows: Sequence[Row]) -> None:
-        from rich import box  # noqa: PLC0415 - only on a terminal
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415 - only on a terminal
 
-        shown = [at for at in range(len(columns)) if any(row[at] != "-" for row in rows)]
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for at in shown:
-            table.add_column(columns[at], no_wrap=columns[at] in _WHOLE, overflow="fold")
-        for row in rows:
+        console = self._console()
+        lines = drawn(columns, [[clean(cell) for cell in row] for row in rows], console.width)
+        for at, line in enumerate(lines):
             # Text, not str: a caller's name must not be read as markup.
-            table.add_row(*(Text(clean(row[at])) for at in shown))
-        self._console().print(table)
+            console.print(Text(line, style="bold" if at == 0 else ""), soft_wrap=True)
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Progress]:
@@ -156,16 +148,6 @@ class _Bar(Progress):
 
 def _aligned(rows: Sequence[Row]) -> None:
     cells = [[clean(cell) for cell in row] for row in rows]
-    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(width_of, column)) for column in zip(*cells, strict=True)]
     for row in cells:
-        padded = (cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(padded).rstrip())
-
-
-def _width(text: str) -> int:
-    """Columns that a text takes: wide characters two, combining ones none (Unicode Annex 11)."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width  # noqa: PLC0415 - only for other scripts
-
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+        print("  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip())

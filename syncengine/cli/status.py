@@ -74,7 +74,7 @@ def _row(status: MailboxStatus) -> Sequence[str]:
         _waiting(status.pending),
         str(status.held or "-"),
         _ago(status.last_pass) or "never",
-        status.reason or status.last_error or "-",
+        status.reason or (status.last_error or "-").removeprefix(f"mailbox {status.mailbox}: "),
         _until(status.next_try),
     )
 
