@@ -575,10 +575,10 @@ def test_headerless_recordings_of_telephone_systems_arrive_as_sound(there: World
     assert b"could not be read" not in mail
 
 
-@pytest.mark.parametrize(
-    ("account", "sender"),
-    [("", "petera@smtp.example"), ("login", "petera@smtp.example"), ("x@y.example",) * 2],
-)
+OWN = "petera@smtp.example"
+
+
+@pytest.mark.parametrize(("account", "sender"), [("", OWN), ("login", OWN), ("x@y.example", "x@y.example")])
 def test_names_are_completed_and_the_account_is_the_sender(dovecot, tmp_path, account, sender):
     smtp = {"domain": "smtp.example", "account": account}
     options = {"email_name": "petera", "sync_mode": "none"}
