@@ -147,3 +147,15 @@ def test_silence_at_any_command_ends_in_time(imap: Wired, record_property, when:
     for number in spread(lines, SILENCES):
         imap.breaking(lambda wire, skip=number: wire.stall(b"", when=when, skip=skip), timeout="1s")
     record_property("figure", ("silences", len(spread(lines, SILENCES)), lines))
+
+
+@pytest.mark.parametrize("story", ["deletes without MOVE", "restores without MOVE", "filing without MOVE"])
+@pytest.mark.parametrize("at", [rb"UID COPY", rb"UID STORE", rb"UID EXPUNGE"])
+def test_a_move_in_two_halves_is_finished_not_begun_again(dovecot, dovecot_smtp, tmp_path, story, at):
+    """Servers without MOVE: between COPY and UID EXPUNGE the message is in both places."""
+    scenario = SCENARIOS[story]
+    with Proxy(dovecot.host, dovecot.imap_port) as wire:
+        through = {"server": wire.host, "port": wire.port}
+        with scenario.begun(tmp_path / "origin", dovecot, dovecot_smtp, through) as snapshot:
+            halves = wired(scenario, snapshot, wire, tmp_path / "run")
+            assert not halves.breaking(lambda wire: wire.cut(at, when=When.ANSWERED))

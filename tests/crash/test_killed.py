@@ -9,7 +9,7 @@ died, and another pass must find nothing to do. A usual run takes a spread of th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -89,3 +89,23 @@ def test_killed_anywhere_the_world_becomes_what_it_would_have_been(story: Story,
     torn = [sizes[i] for i in spread(len(sizes), SIZES)]
     died = campaign(story, torn, wanted, lambda beyond: {"beyond": beyond})
     record_property("figure", ("kill points inside writes of the log", died, len(sizes)))
+
+
+def test_killed_anywhere_the_lamp_shows_in_the_end_what_is_new(
+    dovecot, dovecot_smtp, tmp_path, killer, record_property
+):
+    shown = tmp_path / "lamp"
+    command = ["/bin/sh", "-c", f'echo "$3 new, $4 heard" > {shown}', "lamp"]
+    marks = replace(SCENARIOS["marks both ways"], options={"options": {"lamp_command": command}})
+    with marks.begun(tmp_path / "origin", dovecot, dovecot_smtp) as snapshot:
+        before = shown.read_text()
+        story = Story(marks, snapshot, killer, tmp_path / "run")
+        wanted, ended = story.uninterrupted()
+        after = shown.read_text()
+        assert before != after
+        points = spread(len(ended.steps), STEPS)
+        for point in points:
+            shown.write_text(before)
+            assert campaign(story, [point], wanted, lambda at: {"at": at})
+            assert shown.read_text() == after, point
+    record_property("figure", ("kill points at steps", len(points), len(ended.steps)))
