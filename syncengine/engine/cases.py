@@ -45,7 +45,7 @@ def views(of: Iterable[Case]) -> dict[Token, RemoteView]:
     return {case.memory.token: remote_view(case.memory, case.sightings) for case in of}
 
 
-_NO_SIGHTING = frozenset({Role.SENT, Role.DRAFTS})
+NO_SIGHTING = frozenset({Role.SENT, Role.DRAFTS})
 """A copy there says nothing of the message: its flags count for nothing, it keeps nothing alive."""
 
 
@@ -56,7 +56,7 @@ def to_look_for(of: Iterable[Case]) -> tuple[Token, ...]:
         memory = case.memory
         if memory.base not in (State.NEW, State.HEARD) or not memory.sighted or memory.absent:
             continue
-        telling = {s.role for s in case.sightings} - _NO_SIGHTING
+        telling = {s.role for s in case.sightings} - NO_SIGHTING
         if case.local is not None and (not telling or (memory.spare and telling == {Role.TRASH})):
             wanted.append(memory.token)
     return tuple(wanted)

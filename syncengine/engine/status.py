@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from syncengine.engine.binding import Binding
-from syncengine.engine.cases import cases, pending
+from syncengine.engine.cases import NO_SIGHTING, cases, pending
 from syncengine.imap.scope import VOICE_FOLDER
 from syncengine.index import AccountRow, Index, Queued, QueueState
 from syncengine.model import Delivery, Kind, LocalMessage, State, Token, id_of
@@ -129,7 +129,7 @@ class Picture:
             duration=message.duration,
             pages=message.pages,
             urgent=message.urgent,
-            folder=view.folder,
+            folder=_folder(case, view),
             pending=message.token in self.pending or (queued is not None and queued.state in _OPEN),
             error=error or _reply(queued) or self._unfiled(view),
         )
@@ -214,6 +214,8 @@ def _delivery(memory: Memory, view: RemoteView, queued: Queued | None) -> Delive
         return Delivery.UNDELIVERABLE
     if view.where in (Where.OUT_OF_SCOPE, Where.JUNK):
         return Delivery.UNLINKED
+    if view.where is Where.NOWHERE and memory.sighted and not memory.linked:
+        return Delivery.UNLINKED
     if memory.sighted or view.where is not Where.NOWHERE:
         return Delivery.CONFIRMED
     if memory.expired:
@@ -221,6 +223,12 @@ def _delivery(memory: Memory, view: RemoteView, queued: Queued | None) -> Delive
     if queued is not None and queued.state in (QueueState.SENT, QueueState.IN_DOUBT):
         return Delivery.SENT
     return Delivery.NOT_SENT
+
+
+def _folder(case: Case, view: RemoteView) -> str | None:
+    """Where the message was last sighted."""
+    aside = (s.place.folder for s in case.sightings if s.role not in NO_SIGHTING)
+    return view.folder or next(aside, None) or case.memory.home or None
 
 
 def _reply(queued: Queued | None) -> str | None:
