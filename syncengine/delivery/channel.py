@@ -49,7 +49,8 @@ def encrypt(sock: socket.socket, server: str, ca_file: Path | None) -> ssl.SSLSo
         return context.wrap_socket(sock, server_hostname=server)
     except ssl.SSLCertVerificationError as error:
         sock.close()
-        raise TlsRefused(f"the certificate is not trusted: {error.verify_message}") from error
+        advice = "; is it one of your own? ca_file names its authority" if _own(error) else ""
+        raise TlsRefused(f"the certificate is not trusted: {error.verify_message}{advice}") from error
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError):
         sock.close()
         raise ConnectionError("the server closed the connection during the TLS handshake") from None
@@ -62,6 +63,11 @@ def encrypt(sock: socket.socket, server: str, ca_file: Path | None) -> ssl.SSLSo
     except (OSError, ValueError):
         sock.close()
         raise
+
+
+def _own(error: ssl.SSLCertVerificationError) -> bool:
+    """Whether the chain ends at nobody known: self-signed, or without its issuer (OpenSSL's codes)."""
+    return error.verify_code in {18, 19, 20, 21}
 
 
 def one_line(text: bytes) -> str:

@@ -297,7 +297,9 @@ class Connection:
     def _logged_in(self, result: Condition, untagged: Untagged) -> None:
         if not result.ok:
             seconds = pause(result)
-            text = f"{self.settings.host}: login refused: {self._safe(result.text) or result.status}"
+            text = (
+                f"{self.settings.host}: login refused: {self._safe(result.text).rstrip('.') or result.status}"
+            )
             if seconds is not None:
                 raise Throttled(text, seconds)
             raise AuthenticationFailed(f"{text}; check account, password and authentication")

@@ -264,10 +264,16 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
     """Verifying, TLS 1.2 or newer; ``ca_file`` replaces the system's authorities.
 
     Shared: reading the system's authorities takes longer than a login, and holds a megabyte. Read anew
-    when the file has changed, and every hour.
+    when the file has changed, and every hour. Raises ``OSError`` that names a file that is none.
     """
-    changed = Path(ca_file).stat().st_mtime_ns if ca_file else 0
-    return _context(ca_file, changed, time.monotonic() // 3600)
+    try:
+        changed = Path(ca_file).stat().st_mtime_ns if ca_file else 0
+        return _context(ca_file, changed, time.monotonic() // 3600)
+    except OSError as error:
+        why = "no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise OSError(
+            f"{ca_file or 'the host'}: the certificates of ca_file cannot be read ({why})"
+        ) from error
 
 
 @lru_cache(maxsize=16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from syncengine.imap.settings import Authentication, Security
 from syncengine.model import Cursor, Folder, ModSeq, Uid, UidValidity
 from tests.contract.imap_kit import Line, Mail, MakeProxy, Open, View, mail, named, scripted_account, token
 from tests.contract.imap_script import LOGGED_IN, Answer, scripted
-from tests.support.base import Server
+from tests.support.base import Login, Server, free_ports
 from tests.support.dovecot import Dovecot
 from tests.support.tls import Authority
 
@@ -72,7 +73,9 @@ def test_tls_and_starttls_verify_the_server(dovecot: Dovecot, connect: Open) -> 
     for security, port in ((Security.TLS, dovecot.imaps_port), (Security.STARTTLS, dovecot.imap_port)):
         how = {"security": security, "port": port}
         assert connect(dovecot, login, ca_file=str(dovecot.ca_file), **how).folders()
-        with pytest.raises(ConnectionLost, match=r"(?i)certificate"):
+        with pytest.raises(
+            ConnectionLost, match=r"the certificate is not trusted: .*ca_file names its authority"
+        ):
             connect(dovecot, login, **how).folders()
 
 
@@ -82,8 +85,29 @@ def test_a_certificate_for_another_name_or_out_of_date_is_refused(
     for pair in (authority.wrong_name, authority.expired):
         proxy = proxy_to(dovecot.host, dovecot.imap_port, tls=authority.server_context(pair))
         account = connect(proxy, dovecot.new_user(), security=Security.TLS, ca_file=str(authority.ca_file))
-        with pytest.raises(ConnectionLost, match=r"(?i)certificate"):
+        with pytest.raises(ConnectionLost, match="the certificate is not trusted: ") as raised:
             account.folders()
+        assert "ca_file" not in str(raised.value)
+
+
+def test_a_ca_file_that_is_none_is_named(dovecot: Dovecot, connect: Open, tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("nothing\n")
+    for name, why in (("empty.pem", "no certificates in it"), ("missing.pem", "No such file or directory")):
+        account = connect(
+            dovecot, dovecot.new_user(), security=Security.TLS, ca_file=str(tmp_path / name),
+            port=dovecot.imaps_port,
+        )  # fmt: skip
+        with pytest.raises(ConnectionLost, match=rf"{name}: the certificates of ca_file .*\({why}\)"):
+            account.folders()
+
+
+def test_what_keeps_a_server_from_being_reached_is_said_without_numbers(connect: Open) -> None:
+    (port,) = free_ports(1)
+    for host, said in (("localhost", "Connection refused"), ("nowhere.invalid", "the name is not found")):
+        with pytest.raises(ConnectionLost, match=f"{host}:{port}: cannot be reached or used: {said}$"):
+            connect(
+                Server(name="none", host=host, imap_port=port, users=iter(())), Login("u", "p", "u@localhost")
+            ).folders()
 
 
 def test_compression_changes_nothing_but_the_octets(
