@@ -107,12 +107,22 @@ def remote_view(memory: Memory, sightings: Iterable[Sighting]) -> RemoteView:
         copies = live + outside
         return RemoteView(_flag(memory, copies), Where.IN_SCOPE, trash, None, False, copies, inside, in_trash)
     aside = _aside(by_role, in_trash)
-    if memory.base is not State.DELETED and aside:
+    if aside and (memory.base is not State.DELETED or _is_back(memory, aside, trash)):
         where = Where.JUNK if aside[0].role is Role.JUNK else Where.OUT_OF_SCOPE
         counted = () if where is Where.JUNK else aside
         state = _flag(memory, counted)
         return RemoteView(state, where, trash, None, False, counted, inside, in_trash)
     return _not_live(memory, inside, in_trash, trash)
+
+
+def _is_back(memory: Memory, aside: tuple[Sighting, ...], trash: Trash) -> bool:
+    """Whether a copy beside the scope is a deleted message come back, by the phone or out of Trash.
+
+    A copy with a base of its own lay there before the delete, which touched nothing outside the scope.
+    """
+    if memory.local in (State.NEW, State.HEARD):
+        return trash is not Trash.HERE
+    return trash is Trash.LEFT and aside[0].role is not Role.JUNK and all(s.base_seen is None for s in aside)
 
 
 def _aside(by_role: dict[Role, list[Sighting]], in_trash: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
@@ -147,7 +157,8 @@ def _not_live(
 def _flag(memory: Memory, copies: tuple[Sighting, ...]) -> RemoteState:
     """A change on any copy counts, measured against what was agreed for that copy."""
     if memory.base not in (State.NEW, State.HEARD):
-        return RemoteState.SEEN if any(s.seen for s in copies) else RemoteState.UNSEEN
+        seen = any(s.seen for s in copies) if copies else memory.local is State.HEARD
+        return RemoteState.SEEN if seen else RemoteState.UNSEEN
     base_seen = memory.base is State.HEARD
     changed = any(
         s.base_seen is not None and s.seen != s.base_seen and s.seen != base_seen and not s.doubtful

@@ -105,3 +105,25 @@ def test_after_a_delete_a_copy_outside_the_scope_is_not_the_message_come_back():
     view = remote_view(memory(State.DELETED, trashed=True), [sighting(Role.OUTSIDE)])
 
     assert view.state is RemoteState.DELETED
+
+
+@pytest.mark.parametrize(
+    ("more", "base_seen", "where"),
+    [
+        ({"trashed": True}, None, Where.OUT_OF_SCOPE),
+        ({"trashed": True}, False, Where.NOWHERE),
+        ({}, None, Where.NOWHERE),
+        ({"local": State.NEW}, False, Where.OUT_OF_SCOPE),
+        ({"local": State.DELETED}, False, Where.NOWHERE),
+    ],
+)
+def test_after_a_delete_a_message_is_back_out_of_trash_or_by_the_phone(more, base_seen, where):
+    view = remote_view(memory(State.DELETED, **more), [sighting(Role.OUTSIDE, base_seen=base_seen)])
+
+    assert view.where is where
+
+
+def test_restored_at_the_phone_in_junk_agrees_with_the_phone():
+    view = remote_view(memory(State.DELETED, local=State.HEARD), [sighting(Role.JUNK)])
+
+    assert (view.state, view.where) == (RemoteState.SEEN, Where.JUNK)
