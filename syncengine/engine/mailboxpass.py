@@ -107,8 +107,10 @@ class MailboxPass:
         self._hand_over()
         self._keep_books()
 
-    def preview(self, *, full: bool = False) -> None:
+    def preview(self, *, full: bool = False, accept_deletes: bool = False) -> None:
         """What :meth:`run` would do, on an index that is thrown away: nothing is written anywhere."""
+        if accept_deletes:
+            self._index.passes.allow_held(self._account.id)
         listing = self._local()
         self._observe(whole=full)
         self._enqueue(listing)
@@ -248,7 +250,7 @@ class MailboxPass:
             Verb.MARK_NEW: MessageNew,
             Verb.DELETE: MessageDeleted,
             Verb.RESTORE: MessageRestored,
-            Verb.ADOPT: MessageNew,
+            Verb.ADOPT: MessageHeard if action.seen else MessageNew,
         }[action.verb]
         self._emit(kind(self._binding.number, id_of(action.token)))
 
@@ -288,6 +290,7 @@ class MailboxPass:
                 self._account.id, pending(of, plan(of, self._binding.policy)), now, timer
             )
             self._index.pairs.prune(self._account.id, now - _TOMBSTONE_SECONDS)
+            self._index.passes.end_allowance(self._account.id)
         self._result.problems.extend(self._observer.problems)
 
 

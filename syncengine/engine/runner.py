@@ -181,7 +181,7 @@ class Runner:
             with binding.connect(copy) as remote:
                 account = binding.account(copy)
                 MailboxPass(binding, copy, remote, account, emit=lambda _: None, result=result).preview(
-                    full=wish.full
+                    full=wish.full, accept_deletes=wish.accept_deletes
                 )
                 if binding.reads_aloud:
                     result.actions.extend(planned_emails(copy.emails.touched(account.id)))

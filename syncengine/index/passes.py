@@ -148,6 +148,11 @@ class Passes:
             )
             return cursor.rowcount
 
+    def end_allowance(self, account: int) -> None:
+        """What was let through and did not have to be deleted is not let through another time."""
+        with self._db.write():
+            self._db.execute("DELETE FROM inferred WHERE account = ? AND state = 'allowed'", [account])
+
     def record_inferred(self, account: int, token: Token, now: float) -> None:
         """Record that an inferred delete was applied, for the count of the last 24 hours."""
         with self._db.write():
@@ -158,7 +163,7 @@ class Passes:
             )
 
     def recent_inferred(self, account: int, since: float) -> int:
-        """How many inferred deletes were applied since then, those let through by hand left out."""
+        """How many inferred deletes were applied since then."""
         row = self._db.execute(
             "SELECT count(*) AS n FROM inferred WHERE account = ? AND state = 'applied' AND since >= ?",
             [account, since],

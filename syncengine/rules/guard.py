@@ -36,18 +36,19 @@ def guard(
 
     ``live``: voice and fax messages of the mailbox that are not deleted, before the plan. ``recent``:
     inferred deletes applied in the last 24 hours. ``allowed``: those the operator or time let through;
-    they neither are held nor count.
+    they are not held, but count: what vanished beside them was not shown to anybody.
     """
-    inferred = [a for a in plan.actions if is_inferred(a) and a.token not in allowed]
-    if not inferred:
+    inferred = [a for a in plan.actions if is_inferred(a)]
+    others = [a for a in inferred if a.token not in allowed]
+    if not others:
         return Guarded(plan)
     limit = max(limits.count, math.floor(limits.fraction * (live + recent)))
     everything = live >= 3 and len(inferred) >= live
     if len(inferred) + recent <= limit and not everything:
         return Guarded(plan)
-    held = frozenset(a.token for a in inferred)
+    held = frozenset(a.token for a in others)
     kept = tuple(a for a in plan.actions if not (is_inferred(a) and a.token in held))
-    return Guarded(replace(plan, actions=kept), tuple(inferred))
+    return Guarded(replace(plan, actions=kept), tuple(others))
 
 
 def is_inferred(action: Action) -> bool:
