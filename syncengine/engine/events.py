@@ -21,7 +21,7 @@ class MessageEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class MessageHeard(MessageEvent):
-    """It was read in the account and is heard at the phone now."""
+    """It was read in the account, or taken in as read, and is heard at the phone now."""
 
 
 @dataclass(frozen=True, slots=True)
