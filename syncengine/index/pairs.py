@@ -302,14 +302,16 @@ class Pairs:
             )
 
     def shift_all_deadlines(self, seconds: float) -> None:
-        """The wall clock jumped: every deadline and age moves with it."""
+        """The wall clock jumped: every deadline and age moves with it, undo windows and tombstones too."""
         with self._db.write():
             self._db.execute(
                 "UPDATE pairs SET deadline = deadline + :jump, pending_since = pending_since + :jump"
                 " WHERE pending IS NOT NULL",
                 {"jump": seconds},
             )
-            self._db.execute("UPDATE inferred SET since = since + ? WHERE state = 'held'", [seconds])
+            self._db.execute("UPDATE pairs SET closed_at = closed_at + ?", [seconds])
+            self._db.execute("UPDATE messages SET deleted_at = deleted_at + ?", [seconds])
+            self._db.execute("UPDATE inferred SET since = since + ?", [seconds])
 
     def expire(self, account: int, tokens: Iterable[Token]) -> None:
         """A complete look after the deadline did not find these: ``unconfirmed``."""
