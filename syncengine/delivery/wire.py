@@ -53,6 +53,8 @@ class SmtpWire(smtplib.SMTP):
         self._settings = settings
         self._on_progress = paced(on_progress)
         self._lines: LineReader | None = None
+        self._told: tuple[bytes, ...] = ()
+        """Secrets that the server has been told, and may echo in any line."""
 
     def dial(self) -> None:
         """Open the TCP connection; the greeting is not read yet."""
@@ -94,7 +96,8 @@ class SmtpWire(smtplib.SMTP):
             line = self._lines.readline(_LINE).rstrip(b"\r\n")
             found = _CODE.fullmatch(line)
             if found is None or code not in (b"", found[1]):
-                raise OSError(f"that is no SMTP reply: {one_line(line)!r}")
+                shown = one_line(without(line, *self._told))
+                raise OSError(f"that is no SMTP reply: {shown!r}")
             code = found[1]
             texts.append((found[3] or b"").strip())
             if found[2] != b"-":
@@ -116,13 +119,14 @@ class SmtpWire(smtplib.SMTP):
         user = (settings.account or settings.mail_from).encode("utf-8", "surrogatepass")
         password = settings.password.encode("utf-8", "surrogatepass")
         first, answers = _credentials(mechanism, user, password)
+        self._told = (first or b"", password)
         line = f"AUTH {mechanism}" if first is None else f"AUTH {mechanism} {_base64(first)}"
         code, text = self.docmd(line)
         for answer in answers:
             if code != 334:
                 break
             code, text = self.docmd(_base64(answer(text)))
-        return reply_of((code, without(text, first or b"", password)))
+        return reply_of((code, without(text, *self._told)))
 
     def send_body(self, message: bytes) -> None:
         """Send the message, quoted for DATA but without the final dot, block by block."""
