@@ -6,6 +6,7 @@ with ``-vv``.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from argparse import Namespace
@@ -15,6 +16,8 @@ from syncengine.cli.call import Call, Exit
 from syncengine.cli.output import Output
 from syncengine.cli.parser import build, completed
 from syncengine.errors import Busy, SyncError, UsageError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,7 +81,8 @@ def _failed(error: Exception, out: Output) -> Exit:
             out.error(f"the index cannot be used: {error}; nothing was changed")
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
-            out.error(f"{where}{error.strerror or error}")
+            full = "; make room there and try again" if error.errno in _FULL else ""
+            out.error(f"{where}{error.strerror or error}{full}")
         case _:
             out.error(f"a fault of syncengine: {type(error).__name__}: {error}; -vv shows where")
     return Exit.FAILED

@@ -75,7 +75,9 @@ def _row(status: MailboxStatus) -> Sequence[str]:
         str(status.held or "-"),
         _ago(status.last_pass) or "never",
         status.reason or (status.last_error or "-").removeprefix(f"mailbox {status.mailbox}: "),
-        _until(status.next_try),
+        _until(status.next_try)
+        if status.next_try is None or status.next_try.timestamp() > time.time()
+        else "due",
     )
 
 

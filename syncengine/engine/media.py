@@ -37,5 +37,5 @@ def media_of(data: bytes, name: str, kind: Kind) -> Media:
     try:
         sound = probe(data, name)
     except NotSound as error:
-        raise UsageError(f"{name or 'the recording'}: {error}") from None
+        raise UsageError(str(error)) from None
     return Media(sound.media_type, sound.extension, duration=sound.duration)

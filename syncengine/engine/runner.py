@@ -126,7 +126,8 @@ class Runner:
         seconds: float = 0.0,
     ) -> Passed:
         for problem in result.problems:
-            _log.warning("mailbox %s: %s: %s", binding.number, problem.where, problem.what)
+            where = problem.where.removeprefix(f"mailbox {binding.number}")
+            _log.warning("mailbox %s: %s%s", binding.number, f"{where}: " if where else "", problem.what)
         report = Report(
             mailbox=binding.number,
             ok=not result.problems,

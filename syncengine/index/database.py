@@ -44,7 +44,8 @@ class Database:
             state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._release = weakref.finalize(self, os.close, _prepare(self.path))
         except (OSError, sqlite3.Error) as error:
-            raise EngineError(f"{self.path}: the index cannot be opened: {error}") from error
+            text = f"the index cannot be opened: {error}; is the disk full, or not mounted?"
+            raise EngineError(f"{self.path}: {text}") from error
 
     def execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
         """Run one statement on this thread's connection."""
