@@ -2,10 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
+# How much of what has no end `make torture` runs: "full" or a multiple of what `make test` does.
+TORTURE ?= full
+SEEDS ?= 500
+OPERATIONS ?= 20000
+TORTURES ?= tests/crash tests/torture tests/property
 
 EXTRAS := media,speech,demo,metrics,test,lint
 
-.PHONY: help demo test test-in-docker lint servers constraints clean
+.PHONY: help demo test torture test-in-docker lint servers constraints clean
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -15,6 +20,10 @@ demo: .venv/demo.stamp ## a story on an embedded mail server, with nothing to se
 
 test: lint servers ## all checks and all tests, on real mail servers (CI runs this)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+torture: .venv/test.stamp servers ## every kill point, every octet cut, many seeds: hours; TORTURE=20 SEEDS=50 are shorter
+	TORTURE=$(TORTURE) SIMULATOR_SEEDS=$(SEEDS) SYNCENGINE_TORTURE=$(OPERATIONS) \
+		$(BIN)/pytest -n $(WORKERS) --dist worksteal --timeout 0 $(TORTURES) $(ARGS)
 
 test-in-docker: ## the same, as root in a Debian container that has all servers
 	docker run --rm --privileged -v "$(CURDIR):/checkout:ro" -v syncengine-tests:/root/.cache/syncengine-tests \
