@@ -20,6 +20,7 @@ from syncengine.rules.plan import Action
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
+_MAX_PARTS = 50
 _MAX_ATTACHMENT = 200 * 1024 * 1024
 
 
@@ -62,6 +63,9 @@ class Adopter:
         header = parse_header_block(head)
         if not authentic(header, secret=self.secret, system_id=self.system_id, mailbox=self.mailbox):
             raise NotAdopted("it does not carry this installation's key")
+        if raw.count(b"multipart/") + raw.count(b"message/") > _MAX_PARTS:
+            # The key stands in the mail for its reader to copy; the standard library reads parts recursively.
+            raise NotAdopted("it has more parts than a message of ours")
         mail = message_from_bytes(raw, policy=policy.SMTP)
         kind = Kind.FAX if str(mail["X-VM-Type"]).strip() == "fax" else Kind.VOICE
         content = _attachment(mail, kind)
