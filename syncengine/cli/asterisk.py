@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from syncengine.cli.call import Call, Exit
 from syncengine.errors import UsageError
+from syncengine.options.check import is_timezone
+from syncengine.options.problems import InvalidOptions
 
 if TYPE_CHECKING:
     from syncengine.voicemail.asterisk import ConfMailbox
@@ -31,14 +33,20 @@ def run(call: Call) -> Exit:
 
     config, known = call.config(), set(call.settings().mailboxes)
     conf = read_conf(_text(call.args.file))
-    made, skipped = [], []
+    made: list[ConfMailbox] = []
+    skipped: list[str] = []
+    refused: list[str] = []
     for entry in conf.mailboxes:
         if call.args.context and entry.context != call.args.context:
             continue
         if entry.number in known:
             skipped.append(entry.number)
             continue
-        add_mailbox(config, entry.number, _options(entry))
+        try:
+            add_mailbox(config, entry.number, _options(entry))
+        except InvalidOptions as error:
+            refused += map(str, error.problems)
+            continue
         known.add(entry.number)
         made.append(entry)
     warnings = [text for entry in made for text in _warnings(entry)]
@@ -50,9 +58,11 @@ def run(call: Call) -> Exit:
         call.out.say(f"mailbox {number} is there already, left as it is")
     for line in [*warnings, *(f"not read: #include {name}" for name in conf.includes)]:
         call.out.say(line)
+    for line in refused:
+        call.out.error(f"not made: {line}")
     if made:
         call.out.say("each is off until its servers are set: syncengine mailbox set NUMBER ...")
-    return Exit.DONE
+    return Exit.FAILED if refused else Exit.DONE
 
 
 def _options(entry: ConfMailbox) -> dict[str, Any]:
@@ -61,7 +71,7 @@ def _options(entry: ConfMailbox) -> dict[str, Any]:
         options["email_name"] = entry.emails[0]
     if len(entry.emails) > 1:
         options["copies"] = list(entry.emails[1:])
-    if entry.tz:
+    if entry.tz and is_timezone(entry.tz):
         options["timezone"] = entry.tz
     return options
 
@@ -69,6 +79,8 @@ def _options(entry: ConfMailbox) -> dict[str, Any]:
 def _warnings(entry: ConfMailbox) -> list[str]:
     """What has to be switched off in Asterisk, so that nothing is mailed twice or lost."""
     found = []
+    if entry.tz and not is_timezone(entry.tz):
+        found.append(f"mailbox {entry.number}: tz={entry.tz} names no time zone, here or in [zonemessages]")
     if entry.delete:
         found.append(f"mailbox {entry.number}: delete=yes in voicemail.conf removes what Asterisk has mailed")
     if not entry.moveheard:

@@ -19,7 +19,7 @@ def check_mailbox(mailbox: Mailbox, system: System) -> Iterator[Complaint]:
         yield from _needs_of_integration(mailbox)
     if not system.allow_plaintext:
         yield from _plaintext(mailbox)
-    if mailbox.timezone and not _is_timezone(mailbox.timezone):
+    if mailbox.timezone and not is_timezone(mailbox.timezone):
         yield ("timezone",), 'there is no such time zone, allowed is a name like "Europe/Vienna"'
 
 
@@ -92,7 +92,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _is_timezone(name: str) -> bool:
+def is_timezone(name: str) -> bool:
+    """Whether the time zone database knows ``name``."""
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - only where a time zone is named
 
     try:

@@ -41,6 +41,23 @@ def test_every_entry_becomes_a_mailbox_that_is_off(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["skipped"] == ["101", "102", "201"]
 
 
+def test_an_entry_that_cannot_be_taken_is_said_and_keeps_no_other_from_being_made(tmp_path, capsys):
+    config, conf = tmp_path / "syncengine.toml", tmp_path / "voicemail.conf"
+    conf.write_text(
+        "[default]\n1 => 1,A,a@example.com,,tz=central\n2 => 2,B,b@@example com\n3 => 3,C,c@example.com\n"
+    )
+    assert main(["--config", str(config), "init"]) == 0
+    capsys.readouterr()
+    assert main(["--config", str(config), "asterisk", "import", str(conf)]) == 1
+    said = capsys.readouterr()
+    assert "not made: " in said.err
+    assert "mailboxes.2.email_name" in said.err
+    assert "mailbox 1: tz=central names no time zone" in said.out
+    mailboxes = load(config).mailboxes
+    assert sorted(mailboxes) == ["1", "3"]
+    assert mailboxes["1"].timezone == ""
+
+
 def test_an_unreadable_file_is_wrong_usage(tmp_path, capsys):
     config = tmp_path / "syncengine.toml"
     assert main(["--config", str(config), "init"]) == 0
