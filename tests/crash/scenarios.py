@@ -45,9 +45,9 @@ class Scenario:
             assert front
             smtp = {"server": front.host, "port": front.port, "security": "none", "authentication": "none"}
             options |= {"delivery": "smtp"}
-        sync = dict(self.options.get("sync", {}))
+        how = {name: dict(self.options.get(name, {})) for name in ("sync", "system")}
         with world(
-            folder, server, mask=self.mask, options=options, sync=sync, smtp=smtp, imap4=imap4 or {}
+            folder, server, mask=self.mask, options=options, smtp=smtp, imap4=imap4 or {}, **how
         ) as origin:
             self.prepare(origin)
             yield Snapshot(origin)
@@ -273,6 +273,33 @@ def _both_ways(engine: Engine, clock: Hands) -> None:
     engine.resync(NUMBER)
 
 
+SUBJECTS = ("Lunch", "Report", "Offer", "Invoice", "Notes")
+
+
+def _mails(there: World) -> None:
+    for subject in SUBJECTS:
+        there.mail.append(LETTER.format(subject).encode())
+    arrive(there, 1)
+    there.sync_ok()
+    there.mail.flag(there.mail.uids()[3], "\\Seen")
+
+
+def _aloud(engine: Engine, _clock: Hands) -> None:
+    box = engine.mailbox(NUMBER)
+
+    def mails(*subjects: str) -> list[str]:
+        return [m.id for m in box.messages() if m.subject in subjects and not m.deleted]
+
+    engine.resync(NUMBER)
+    for mail in mails("Lunch"):
+        box.mark_heard(mail)
+    for mail in mails("Report", "Offer"):
+        box.delete(mail)
+    engine.resync(NUMBER)
+
+
+LETTER = "From: anna@example.org\r\nSubject: {0}\r\nMessage-ID: <{0}@example.org>\r\n\r\nAt one?\r\n"
+ALOUD = {"system": {"text_to_speech": True}}
 EXPUNGE = {"sync": {"delete_to": "expunge"}}
 FILED = {"options": {"sync_mode": "voice-mail-folder", "file_into_folder": True}}
 BARE = frozenset({"QRESYNC", "CONDSTORE", "ESEARCH", "LIST-STATUS", "LIST-EXTENDED", "MOVE"})
@@ -295,6 +322,7 @@ SCENARIOS: dict[str, Scenario] = {
     "a folder made anew": Scenario(_made_anew, one_pass),
     "held deletes let through": Scenario(_braked, _accept),
     "a first message at the phone": Scenario(_nothing, _at_the_phone),
+    "e-mails both ways": Scenario(_mails, _aloud, ALOUD),
     "everything at once": Scenario(_everything, _both_ways),
     "everything in one pass": Scenario(_everything, one_pass),
 }

@@ -11,6 +11,7 @@ from syncengine.engine.status import Message
 from tests.support.base import Login, Server
 from tests.support.world import NUMBER, World
 
+_SUBJECT = re.compile(rb"^Subject:\s*(.*?)\s*$", re.IGNORECASE | re.MULTILINE)
 _TOKEN = re.compile(rb"^X-VM-Message-UUID:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 _SAID = frozenset({b"\\Seen", b"\\Deleted", b"\\Flagged"})
 
@@ -43,7 +44,7 @@ def picture(world: World) -> Picture:
     callers = {str(m.token): m.caller_name for m in engine.store.listing(NUMBER).messages}
     known = binding.known_account(engine.index)
     return Picture(
-        phone={m.sender: _shown(world, m) for m in world.box.messages()},
+        phone={_name(m): _shown(world, m) for m in world.box.messages() if not _let_go(m)},
         account=_by_caller(holdings(world.server, world.login), callers),
         queue={callers.get(row.token, row.token): str(row.state) for row in engine.index.queue.rows(NUMBER)},
         state=str(engine.status(NUMBER).state),
@@ -52,7 +53,7 @@ def picture(world: World) -> Picture:
 
 
 def holdings(server: Server, login: Login) -> dict[str, tuple[Copy, ...]]:
-    """Where the account holds which token, with the flags that mean something."""
+    """Where the account holds which token, or mail of others by its subject, with the flags that matter."""
     found: dict[str, list[Copy]] = {}
     with IMAPClient(server.host, server.imap_port, ssl=False, timeout=30) as client:
         client.login(login.user, login.password)
@@ -61,15 +62,25 @@ def holdings(server: Server, login: Login) -> dict[str, tuple[Copy, ...]]:
                 continue
             uids = client.search("ALL")
             for item in client.fetch(uids, ["FLAGS", "BODY.PEEK[HEADER]"]).values():
-                token = _TOKEN.search(item[b"BODY[HEADER]"])
+                header = item[b"BODY[HEADER]"]
+                token = _TOKEN.search(header) or _SUBJECT.search(header)
                 flags = tuple(sorted(f.decode() for f in _SAID.intersection(item[b"FLAGS"])))
                 found.setdefault(token[1].decode() if token else "", []).append((name, flags))
     return {token: tuple(sorted(copies)) for token, copies in found.items()}
 
 
+def _let_go(message: Message) -> bool:
+    """An e-mail deleted at the phone may leave the index at any time; it is in Trash."""
+    return message.kind == "email" and message.deleted
+
+
+def _name(message: Message) -> str:
+    return message.subject if message.kind == "email" else message.sender
+
+
 def _shown(world: World, message: Message) -> tuple[str, ...]:
     deleted = "deleted" if message.deleted else "live"
-    size = world.box.content(message.id).stat().st_size
+    size = 0 if message.kind == "email" else world.box.content(message.id).stat().st_size
     return (deleted, "heard" if message.heard else "new", str(message.delivery), f"{size} octets")
 
 
