@@ -113,6 +113,6 @@ def test_the_running_service_takes_a_new_message_to_the_mail_by_itself(there: Wo
     there.engine.start()
     try:
         left(spool, 0, 1)
-        eventually(lambda: arrived(there), timeout=20)
+        eventually(lambda: arrived(there))
     finally:
         there.engine.stop()

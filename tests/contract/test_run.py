@@ -80,9 +80,9 @@ def test_commands_of_other_processes_are_told_at_once(there: World):
     message = there.arrived()
     with running(there):
         there.box.mark_heard(message)
-        eventually(lambda: there.seen(message), timeout=5)
+        eventually(lambda: there.seen(message))
         there.unflag(message, "\\Seen")
-        eventually(lambda: not there.message(message).heard, timeout=5)
+        eventually(lambda: not there.message(message).heard)
 
 
 def test_killed_at_any_moment_it_loses_and_repeats_nothing(there: World):

@@ -53,7 +53,7 @@ def test_a_message_taken_in_is_in_the_account_at_once(there: World):
     with running(there) as service:
         eventually(lambda: service.figures().first_round == 0)
         message = there.deliver()
-        eventually(lambda: there.places(message), timeout=5)
+        eventually(lambda: there.places(message))
 
 
 def test_read_in_the_mail_is_heard_at_the_phone_by_push_alone(there: World):
@@ -62,7 +62,7 @@ def test_read_in_the_mail_is_heard_at_the_phone_by_push_alone(there: World):
         eventually(lambda: there.message(message).delivery == "confirmed")
         watched(service)
         there.flag(message, "\\Seen")
-        eventually(lambda: there.message(message).heard, timeout=5)
+        eventually(lambda: there.message(message).heard)
 
 
 def test_heard_at_the_phone_is_read_in_the_mail_at_once(there: World):
@@ -70,7 +70,7 @@ def test_heard_at_the_phone_is_read_in_the_mail_at_once(there: World):
     with running(there) as service:
         watched(service)
         there.box.mark_heard(message)
-        eventually(lambda: there.seen(message), timeout=5)
+        eventually(lambda: there.seen(message))
 
 
 def test_stopping_leaves_no_thread_and_no_descriptor(there: World):
@@ -206,7 +206,7 @@ def test_a_change_by_another_process_is_told_at_once(there: World):
     with running(there) as service, Engine.open(there.config) as other:
         watched(service)
         other.mailbox(NUMBER).mark_heard(message)
-        eventually(lambda: there.seen(message), timeout=5)
+        eventually(lambda: there.seen(message))
 
 
 def test_a_pass_of_another_process_is_waited_for_without_asking_again_and_again(there: World, caplog):
@@ -231,13 +231,13 @@ def test_servers_that_accept_and_never_answer_keep_nobody_waiting(there: World):
         there.engine.adopt_settings(load(there.config))
         with running(there, threads=threads) as service:
             eventually(accepted)
-            eventually(lambda: there.engine.index.passes.get(NUMBER).last_ok, timeout=5)
+            eventually(lambda: there.engine.index.passes.get(NUMBER).last_ok)
             started = time.monotonic()
             message = there.deliver()
-            eventually(lambda: there.places(message), timeout=5)
+            eventually(lambda: there.places(message))
             watched_now = service.figures()
             there.flag(message, "\\Seen")
-            eventually(lambda: there.message(message).heard, timeout=5)
+            eventually(lambda: there.message(message).heard)
 
             assert time.monotonic() - started < 8
             assert watched_now.first_round > 0
@@ -270,7 +270,7 @@ def test_a_watching_connection_that_was_cut_is_made_anew(there: World, dovecot, 
         eventually(lambda: service.figures().watching == 0)
         eventually(lambda: service.figures().watching == 1, timeout=15)
         there.flag(message, "\\Seen")
-        eventually(lambda: there.message(message).heard, timeout=5)
+        eventually(lambda: there.message(message).heard)
 
 
 # Connections
@@ -285,7 +285,7 @@ def test_over_tls_a_change_is_pushed_too(there: World, dovecot):
         watched(service)
         for seen in (True, False, True):
             (there.flag if seen else there.unflag)(message, "\\Seen")
-            eventually(lambda: there.message(message).heard is seen, timeout=5)  # noqa: B023
+            eventually(lambda: there.message(message).heard is seen)  # noqa: B023
             watched(service)
 
 
@@ -299,7 +299,7 @@ def test_idle_is_renewed_and_what_comes_meanwhile_is_not_missed(there: World, pr
     with running(there):
         eventually(lambda: proxy.said(rb" IDLE$") > 4)
         there.flag(message, "\\Seen")
-        eventually(lambda: there.message(message).heard, timeout=5)
+        eventually(lambda: there.message(message).heard)
         eventually(lambda: proxy.said(rb"^DONE$") > 8)
     assert proxy.said(rb" (LOGIN|AUTHENTICATE) ") == 2, "one login before, and one for the service"
 
@@ -315,7 +315,7 @@ def test_a_warm_connection_serves_pass_after_pass(there: World, proxy_to):
         watched(service)
         for heard in (True, False, True):
             (there.box.mark_heard if heard else there.box.mark_new)(message)
-            eventually(lambda: there.seen(message) is heard, timeout=5)  # noqa: B023
+            eventually(lambda: there.seen(message) is heard)  # noqa: B023
         watched(service)
     assert proxy.counts.connections == before + 1
     eventually(lambda: proxy.open == 0)
@@ -328,7 +328,7 @@ def test_after_a_pass_of_the_hosts_own_the_account_is_watched_again(there: World
         assert there.engine.resync(NUMBER).ok
         watched(service)
         there.flag(message, "\\Seen")
-        eventually(lambda: there.message(message).heard, timeout=5)
+        eventually(lambda: there.message(message).heard)
 
 
 def test_beyond_the_limit_of_connections_mailboxes_take_turns(there: World):

@@ -140,5 +140,13 @@ class MailProgram:
         self.client.uid_expunge([uid])
 
     def _look(self, folder: str) -> None:
-        """Select the folder anew, so that what others did meanwhile is seen."""
-        self.client.select_folder(self.name(folder))
+        """Select the folder anew, so that what others did meanwhile is seen.
+
+        Dovecot answers once with SERVERBUG where a Maildir was made again under it.
+        """
+        try:
+            self.client.select_folder(self.name(folder))
+        except self.client.Error as error:
+            if "SERVERBUG" not in str(error):
+                raise
+            self.client.select_folder(self.name(folder))

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def eventually(
-    condition: Callable[[], T | None], *, timeout: float = 10.0, every: float = 0.02, what: str = ""
+    condition: Callable[[], T | None], *, timeout: float = 60.0, every: float = 0.02, what: str = ""
 ) -> T:
     """Call ``condition`` until its value is true and return that value.
 

@@ -31,7 +31,7 @@ def run(
     failure = failure_of(seed, profile, folder, steps, faulty=faulty, trace=trace)
     if failure is None:
         return trace
-    print(f"fails, and is made shorter now: {failure}")  # noqa: T201 - kept if that takes too long
+    print(f"fails, and is made shorter now: {failure}")
     steps = shrunk(steps, lambda fewer: failure_of(seed, profile, folder, fewer, faulty=faulty))
     shortest = failure_of(seed, profile, folder, steps, faulty=faulty)
     raise AssertionError(f"{shortest or failure}\n  steps: {steps!r}")
