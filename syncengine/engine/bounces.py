@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncengine.engine.binding import Binding
 from syncengine.engine.events import DeliveryFailed, Event
+from syncengine.errors import FolderError
 from syncengine.index import Index, Queued, QueueState
 from syncengine.model import State, id_of
 from syncengine.replica import Account
@@ -46,7 +47,11 @@ class Bounces:
         from syncengine.delivery.dsn import failures  # noqa: PLC0415 - slow, and for most passes nothing to do
 
         for place in self.index.reports.unread(self.account, _MOST_AT_ONCE):
-            raw = self.remote.fetch(place)
+            try:
+                raw = self.remote.fetch(place)
+            except FolderError as error:
+                _log.info("mailbox %s: a delivery report cannot be read: %s", self.binding.number, error)
+                raw = None
             for failure in failures(raw or b""):
                 self._believe(failure)
             self.index.reports.read(self.account, place)

@@ -11,7 +11,7 @@ from syncengine.engine.result import Result
 from syncengine.errors import FolderError
 from syncengine.imap.scope import VOICE_FOLDER, trash_folder
 from syncengine.index import Index
-from syncengine.model import Folder, Place, Problem, ReportedAction, Role, Side, Token, Verb, id_of
+from syncengine.model import Folder, Place, Problem, ReportedAction, Role, Side, State, Token, Verb, id_of
 from syncengine.options.schema import DeleteTo
 from syncengine.replica import Account
 
@@ -39,8 +39,12 @@ class Filing:
 
     def create_folder(self) -> None:
         """Make and subscribe Voice Mail Messages if the sync mode uses it and it is missing."""
-        if self.lacks_folder:
+        if not self.lacks_folder:
+            return
+        try:
             self._create(VOICE_FOLDER)
+        except FolderError as error:
+            self.result.problems.append(Problem(f"folder {VOICE_FOLDER}", str(error)))
 
     @property
     def trash(self) -> Folder | None:
@@ -53,11 +57,14 @@ class Filing:
         """Trash, made when missing; None where the server refuses that, and ``otherwise`` is said."""
         found = trash_folder(self.observer.folders.values())
         if found is None:
+            reason = "made, but not listed"
             try:
                 self._create("Trash", special_use="\\Trash")
             except FolderError as error:
-                self.result.problems.append(Problem("folder Trash", f"{error}; {otherwise}"))
+                reason = str(error)
             found = trash_folder(self.observer.folders.values())
+            if found is None:
+                self.result.problems.append(Problem("folder Trash", f"{reason}; {otherwise}"))
         return found
 
     def home(self, token: Token) -> str:
@@ -84,6 +91,9 @@ class Filing:
                     if outcome.place is not None:
                         self.index.views.record_placed(self.account, outcome.token, outcome.place, seen=seen)
                     self.result.actions.append(ReportedAction(Side.REMOTE, Verb.MOVE, id_of(outcome.token)))
+                elif outcome.error:
+                    where = f"message {id_of(outcome.token)}"
+                    self.result.problems.append(Problem(where, f"not filed: {outcome.error}"))
             self.index.pairs.note_sightings(self.account)
 
     def _begin(self, moves: Mapping[Place, Token]) -> list[int]:
@@ -102,14 +112,16 @@ class Filing:
             ]
 
     def arrivals(self) -> dict[Place, Token]:
-        """What lies in INBOX and is to be filed."""
+        """What lies in INBOX and is to be filed: messages that both sides know, nothing that looks so."""
         target = self.binding.target(self.observer.folders.values())
         if not self.binding.mailbox.file_into_folder or target == INBOX:
             return {}
         sightings = self.index.views.sightings(self.account, self.binding.clock())
+        memories = self.index.pairs.memories(self.account)
         return {
             s.place: token
             for token, copies in sightings.items()
+            if token in memories and memories[token].base in (State.NEW, State.HEARD)
             for s in copies
             if s.place.folder == INBOX and s.role is Role.LIVE and not s.deleted
         }
