@@ -156,13 +156,19 @@ class Binding:
 
     # Folders
 
-    def roles(self, folders: Collection[Folder]) -> Mapping[str, Role]:
-        """What each folder means, by the sync mode."""
+    def roles(self, folders: Collection[Folder], kept: Collection[str] = ()) -> Mapping[str, Role]:
+        """What each folder means, by the sync mode; ``kept`` hold our messages under a new name."""
         return roles(
             folders,
             mode=self.mailbox.sync_mode.value,
             listed_only_subscribed=self.mailbox.sync.folders is FoldersMode.SUBSCRIBED,
+            kept=kept,
         )
+
+    @property
+    def filed_by_rule(self) -> bool:
+        """Whether what arrives in INBOX is to be filed into Voice Mail Messages by somebody else."""
+        return self.mailbox.sync_mode is SyncMode.VOICE_MAIL_FOLDER
 
     def missing_voice_folder(self, folders: Collection[Folder]) -> bool:
         """Whether the sync mode uses Voice Mail Messages and it is not there."""

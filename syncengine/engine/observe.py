@@ -20,7 +20,8 @@ _log = logging.getLogger(__name__)
 _MANY = 1000
 """Messages whose headers take a while to read."""
 
-Roles = Callable[[Collection[Folder]], Mapping[str, Role]]
+Roles = Callable[[Collection[Folder], Collection[str]], Mapping[str, Role]]
+"""What folders mean, given those that hold our messages under a new name."""
 
 
 @dataclass(slots=True)
@@ -51,16 +52,28 @@ class Observer:
         if not listed:
             raise MailboxError("the server lists no folder at all; nothing is concluded from that")
         self.folders = {f.name: f for f in listed}
-        self.roles = {name: role for name, role in self.roles_of(listed).items() if name in self.folders}
-        self.index.views.store_folders(self.account, self.roles)
+        self._assign()
         self.cursors = self.index.views.cursors(self.account)
 
+    def _assign(self) -> None:
+        kept = self.index.renames.kept(self.account)
+        self.roles = dict(self.roles_of(self.folders.values(), kept))
+        self.index.views.store_folders(self.account, self.roles)
+
     def observe(self, *, whole: bool) -> None:
-        """Read what is watched: live folders, Trash, and wherever else messages of ours were sighted."""
+        """Read what is watched: live folders, Trash, and wherever else messages of ours were sighted.
+
+        A folder that appeared when one in scope went, too: it may be the same under a new name.
+        """
         known = self.index.views.known_uids(self.account)
         watched = (Role.LIVE, Role.TRASH)
-        names = [n for n in sorted(self.folders) if whole or n in known or self.roles[n] in watched]
+        renamed = self.index.renames.suspected(self.account)
+        taken = known.keys() | renamed
+        names = [n for n in sorted(self.folders) if whole or n in taken or self.roles[n] in watched]
         self._read_each(names, known, whole=whole)
+        if renamed and self.complete:
+            self.index.renames.decide(self.account)
+            self._assign()
         self.index.pairs.note_sightings(self.account)
 
     def observe_made(self) -> None:

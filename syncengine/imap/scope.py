@@ -62,13 +62,18 @@ _BY_NAME = {name: role for role, names in _NAMES.items() for name in names}
 
 
 def roles(
-    folders: Collection[Folder], mode: str, *, listed_only_subscribed: bool = True
+    folders: Collection[Folder],
+    mode: str,
+    *,
+    listed_only_subscribed: bool = True,
+    kept: Collection[str] = (),
 ) -> Mapping[str, Role]:
     """The role of every selectable folder in a sync mode (manual page 6).
 
     ``mode`` is ``all-folders``, ``inbox``, ``voice-mail-folder`` or ``none``; all folders are the
     subscribed ones, or every listed one without ``listed_only_subscribed``. In mode
     voice-mail-folder INBOX counts, too: what arrived there unfiled can be read and deleted there.
+    ``kept`` are folders that hold our messages under a new name: they stay in scope.
     """
     tree = _Tree(folders)
     voice = voice_folder(folders)
@@ -81,21 +86,20 @@ def roles(
         if fixed is not None and not always:
             found[folder.name] = fixed
         else:
-            inside = _inside(
-                mode, folder, voice, taken=always or folder.subscribed or not listed_only_subscribed
-            )
+            stays = always or folder.name in kept
+            inside = _inside(mode, folder, stays=stays, taken=folder.subscribed or not listed_only_subscribed)
             found[folder.name] = Role.LIVE if inside else Role.OUTSIDE
     return found
 
 
-def _inside(mode: str, folder: Folder, voice: Folder | None, *, taken: bool) -> bool:
+def _inside(mode: str, folder: Folder, *, stays: bool, taken: bool) -> bool:
     match mode:
         case "all-folders":
-            return taken
+            return stays or taken
         case "inbox":
             return folder.name == "INBOX"
         case "voice-mail-folder":
-            return folder.name == "INBOX" or folder is voice
+            return stays
         case _:
             return False
 

@@ -12,7 +12,9 @@ from syncengine.index.passes import HeldDelete, Passes, PassRecord
 from syncengine.index.pop3 import DeleteState, Pop3Delete, Pop3Deletes
 from syncengine.index.pop3mails import Pop3Mails
 from syncengine.index.queue import DELETED_FIRST, Queue, Queued, QueueState
+from syncengine.index.renames import Renames
 from syncengine.index.reports import Reports
+from syncengine.index.said import Notice, Said
 from syncengine.index.views import AccountRow, Views
 from syncengine.index.waits import Waits
 
@@ -27,6 +29,7 @@ __all__ = [
     "Index",
     "Intent",
     "Messages",
+    "Notice",
     "Pairs",
     "PassRecord",
     "Passes",
@@ -50,7 +53,9 @@ class Index:
         self.database = database
         self.messages = Messages(database)
         self.views = Views(database)
+        self.renames = Renames(database)
         self.pairs = Pairs(database)
+        self.said = Said(database)
         self.queue = Queue(database)
         self.waits = Waits(database)
         self.pop3 = Pop3Deletes(database)

@@ -89,23 +89,29 @@ class Views:
         return {row["name"]: _cursor(row) for row in rows}
 
     def store_folders(self, account: int, roles: Mapping[str, Role]) -> None:
-        """Store the folders and what they mean now; what lay in a folder that is gone is unlinked."""
+        """Store the folders and what they mean now; what lay in a folder that is gone is unlinked.
+
+        What appears while a live one that held messages of ours goes may be that one, renamed.
+        """
         with self._db.write():
             known = {
                 row["name"]: row
                 for row in self._db.execute("SELECT * FROM folders WHERE account = ?", [account])
             }
+            gone = known.keys() - roles.keys()
+            held = self.known_uids(account).keys() if gone else frozenset()
+            renamed = any(known[name]["role"] == Role.LIVE and name in held for name in gone)
             changed = [
-                (account, name, role)
+                (account, name, role, 0 if renamed and name not in known else None)
                 for name, role in roles.items()
                 if name not in known or known[name]["role"] != role
             ]
             self._db.executemany(
-                "INSERT INTO folders (account, name, role) VALUES (?, ?, ?)"
+                "INSERT INTO folders (account, name, role, follows) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (account, name) DO UPDATE SET role = excluded.role",
                 changed,
             )
-            for name in known.keys() - roles.keys():
+            for name in gone:
                 self._forget(account, known[name]["id"])
                 self._db.execute("DELETE FROM folders WHERE id = ?", [known[name]["id"]])
 
