@@ -12,8 +12,9 @@ from syncengine.cli.call import Call, Exit
 from syncengine.cli.output import Output
 from syncengine.engine.engine import Engine
 from syncengine.engine.status import MailboxStatus, PendingItem
+from syncengine.imap.scope import VOICE_FOLDER
 from syncengine.index import QueueState
-from syncengine.model import id_of
+from syncengine.model import Delivery, id_of
 
 _DONE = (QueueState.SENT, QueueState.NOT_SENT, QueueState.CANCELLED)
 _COLUMNS = ("mailbox", "state", "new", "heard", "pending", "held", "last pass", "last error", "next try")
@@ -93,7 +94,8 @@ def _waiting(pending: Sequence[PendingItem]) -> str:
 def _details(engine: Engine, status: MailboxStatus, out: Output) -> None:
     number = status.mailbox
     if status.pending:
-        out.say("\nDone on one side and not yet confirmed by the other:")
+        out.say("")
+        out.say("Done on one side and not yet confirmed by the other:")
         rows = [
             (i.message, i.what, _ago(i.since), "unconfirmed" if i.unconfirmed else _until(i.deadline))
             for i in status.pending
@@ -101,10 +103,18 @@ def _details(engine: Engine, status: MailboxStatus, out: Output) -> None:
         out.table(("message", "what", "since", "expected"), rows)
     picture = engine.picture(number)
     if waiting := sum(row.state not in _DONE for row in picture.queue.values()):
-        out.say(f"\nIn the queue: {waiting}; syncengine queue list {number} shows them.")
+        out.say("")
+        out.say(f"In the queue: {waiting}; syncengine queue list {number} shows them.")
+    if unlinked := sum(m.delivery is Delivery.UNLINKED for m in picture.messages()):
+        out.say("")
+        out.say(f"Unlinked in the account, kept here: {unlinked}; syncengine messages {number} shows them.")
+    if picture.unfiled:
+        out.say("")
+        out.say(f"Arrived in INBOX and not filed into {VOICE_FOLDER}: {picture.unfiled}.")
     held = engine.index.passes.held(picture.account.id) if picture.account else ()
     if held:
-        out.say("\nMissing in the account; the brake holds their delete at the phone:")
+        out.say("")
+        out.say("Missing in the account; the brake holds their delete at the phone:")
         since = [(id_of(h.token), _ago(datetime.fromtimestamp(h.since, UTC))) for h in held]
         out.table(("message", "held since"), since)
         out.say(

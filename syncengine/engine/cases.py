@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from syncengine.index import Index, QueueState
+from syncengine.index import Index, Notice, QueueState
 from syncengine.model import Kind, LocalMessage, Role, Side, State, Token, Verb
-from syncengine.rules.compare import Memory, RemoteView, remote_view
+from syncengine.rules.compare import Memory, RemoteView, Where, remote_view
 from syncengine.rules.plan import Action, Case, Plan
 
+INBOX = "INBOX"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _WAITING = (QueueState.DUE, QueueState.CLAIMED, QueueState.IN_DOUBT, QueueState.BLOCKED)
 
@@ -45,7 +46,7 @@ def views(of: Iterable[Case]) -> dict[Token, RemoteView]:
     return {case.memory.token: remote_view(case.memory, case.sightings) for case in of}
 
 
-NO_SIGHTING = frozenset({Role.SENT, Role.DRAFTS})
+_NO_SIGHTING = frozenset({Role.SENT, Role.DRAFTS})
 """A copy there says nothing of the message: its flags count for nothing, it keeps nothing alive."""
 
 
@@ -56,10 +57,40 @@ def to_look_for(of: Iterable[Case]) -> tuple[Token, ...]:
         memory = case.memory
         if memory.base not in (State.NEW, State.HEARD) or not memory.sighted or memory.absent:
             continue
-        telling = {s.role for s in case.sightings} - NO_SIGHTING
+        telling = {s.role for s in case.sightings} - _NO_SIGHTING
         if case.local is not None and (not telling or (memory.spare and telling == {Role.TRASH})):
             wanted.append(memory.token)
     return tuple(wanted)
+
+
+def is_unlinked(memory: Memory, view: RemoteView) -> bool:
+    """Whether it is found only where it does not count, or nowhere since its folder changed."""
+    if view.where in (Where.OUT_OF_SCOPE, Where.JUNK):
+        return True
+    return view.where is Where.NOWHERE and memory.sighted and not memory.linked
+
+
+def notices(of: Iterable[Case], *, filed: bool) -> dict[Token, tuple[Notice, str]]:
+    """What is to be said once of messages at the phone, and their folder.
+
+    ``filed``: whether the subscriber's own rule is to file what arrives in INBOX.
+    """
+    found: dict[Token, tuple[Notice, str]] = {}
+    for case in of:
+        if case.local is None or case.local.state is State.DELETED:
+            continue
+        view = remote_view(case.memory, case.sightings)
+        if is_unlinked(case.memory, view):
+            found[case.memory.token] = (Notice.UNLINKED, last_folder(case, view) or "")
+        elif filed and view.where is Where.IN_SCOPE and view.folder == INBOX:
+            found[case.memory.token] = (Notice.UNFILED, INBOX)
+    return found
+
+
+def last_folder(case: Case, view: RemoteView) -> str | None:
+    """Where the message was last sighted."""
+    aside = (s.place.folder for s in case.sightings if s.role not in _NO_SIGHTING)
+    return view.folder or next(aside, None) or case.memory.home or None
 
 
 _WORDS: Mapping[tuple[Side, Verb], str] = {

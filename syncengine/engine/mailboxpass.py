@@ -7,13 +7,14 @@ dies at any line leaves a state from which the next one finds the same world.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 
 from syncengine.engine.adopt import Adopter
 from syncengine.engine.apply import Applier, planned
 from syncengine.engine.binding import Binding
 from syncengine.engine.bounces import Bounces
-from syncengine.engine.cases import cases, pending
+from syncengine.engine.cases import cases, notices, pending
 from syncengine.engine.events import (
     DeliveryFailed,
     Event,
@@ -37,11 +38,14 @@ from syncengine.errors import (
     StoreUnproven,
     Throttled,
 )
-from syncengine.index import AccountRow, Index, QueueState
-from syncengine.model import LocalListing, ReportedAction, Side, State, Verb, id_of
+from syncengine.imap.scope import VOICE_FOLDER
+from syncengine.index import AccountRow, Index, Notice, QueueState
+from syncengine.model import LocalListing, ReportedAction, Side, State, Token, Verb, id_of
 from syncengine.replica import Account
 from syncengine.rules.guard import Guarded, guard
 from syncengine.rules.plan import Action, Case, plan
+
+_log = logging.getLogger(__name__)
 
 _DAY = 24 * 3600.0
 _TOMBSTONE_SECONDS = 30 * _DAY
@@ -291,7 +295,19 @@ class MailboxPass:
             )
             self._index.pairs.prune(self._account.id, now - _TOMBSTONE_SECONDS)
             self._index.passes.end_allowance(self._account.id)
+            self._say(notices(of, filed=self._binding.filed_by_rule))
         self._result.problems.extend(self._observer.problems)
+
+    def _say(self, found: Mapping[Token, tuple[Notice, str]]) -> None:
+        """Say once of each message that it is where it does not count, or not filed."""
+        news = self._index.said.renew(self._account.id, {t: notice for t, (notice, _) in found.items()})
+        for token, notice in news.items():
+            where = f"mailbox {self._binding.number}: message {id_of(token)}"
+            match notice:
+                case Notice.UNLINKED:
+                    _log.warning("%s: unlinked: last seen in folder %s; kept", where, found[token][1])
+                case Notice.UNFILED:
+                    _log.warning("%s: arrived in INBOX, not filed into %s", where, VOICE_FOLDER)
 
 
 def _removes(action: Action) -> bool:

@@ -8,15 +8,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from syncengine.engine.binding import Binding
-from syncengine.engine.cases import NO_SIGHTING, cases, pending
+from syncengine.engine.cases import INBOX, cases, is_unlinked, last_folder, notices, pending
 from syncengine.imap.scope import VOICE_FOLDER
-from syncengine.index import AccountRow, Index, Queued, QueueState
+from syncengine.index import AccountRow, Index, Notice, Queued, QueueState
 from syncengine.model import Delivery, Kind, LocalMessage, State, Token, id_of
-from syncengine.options.schema import SyncMode
 from syncengine.rules.compare import Memory, RemoteView, Where, remote_view
 from syncengine.rules.plan import Case, plan
-
-INBOX = "INBOX"
 
 
 class MailboxState(StrEnum):
@@ -113,6 +110,12 @@ class Picture:
                 found.append(self._message(message, case, error=error))
         return tuple(found)
 
+    @property
+    def unfiled(self) -> int:
+        """How many arrived where the sync mode does not look for voice messages."""
+        found = notices(self.of, filed=self.binding.filed_by_rule).values()
+        return sum(notice is Notice.UNFILED for notice, _ in found)
+
     def _message(self, message: LocalMessage, case: Case, *, error: str | None) -> Message:
         view = remote_view(case.memory, case.sightings)
         queued = self.queue.get(message.token)
@@ -129,17 +132,15 @@ class Picture:
             duration=message.duration,
             pages=message.pages,
             urgent=message.urgent,
-            folder=_folder(case, view),
+            folder=last_folder(case, view),
             pending=message.token in self.pending or (queued is not None and queued.state in _OPEN),
-            error=error or _reply(queued) or self._unfiled(view),
+            error=error or _reply(queued) or self._unfiled(case),
         )
 
-    def _unfiled(self, view: RemoteView) -> str | None:
+    def _unfiled(self, case: Case) -> str | None:
         """What is said of a message that arrived where the sync mode does not look for voice messages."""
-        mode = self.binding.mailbox.sync_mode
-        if mode is SyncMode.VOICE_MAIL_FOLDER and view.where is Where.IN_SCOPE and view.folder == INBOX:
-            return f"arrived in {INBOX}, not filed into {VOICE_FOLDER}"
-        return None
+        notice, _ = notices([case], filed=self.binding.filed_by_rule).get(case.memory.token, (None, ""))
+        return f"arrived in {INBOX}, not filed into {VOICE_FOLDER}" if notice is Notice.UNFILED else None
 
     def _heard(self, message: LocalMessage) -> bool:
         if message.state is State.DELETED:
@@ -212,9 +213,7 @@ def _delivery(memory: Memory, view: RemoteView, queued: Queued | None) -> Delive
         return Delivery.QUEUED
     if queued is not None and queued.state is QueueState.UNDELIVERABLE:
         return Delivery.UNDELIVERABLE
-    if view.where in (Where.OUT_OF_SCOPE, Where.JUNK):
-        return Delivery.UNLINKED
-    if view.where is Where.NOWHERE and memory.sighted and not memory.linked:
+    if is_unlinked(memory, view):
         return Delivery.UNLINKED
     if memory.sighted or view.where is not Where.NOWHERE:
         return Delivery.CONFIRMED
@@ -223,12 +222,6 @@ def _delivery(memory: Memory, view: RemoteView, queued: Queued | None) -> Delive
     if queued is not None and queued.state in (QueueState.SENT, QueueState.IN_DOUBT):
         return Delivery.SENT
     return Delivery.NOT_SENT
-
-
-def _folder(case: Case, view: RemoteView) -> str | None:
-    """Where the message was last sighted."""
-    aside = (s.place.folder for s in case.sightings if s.role not in NO_SIGHTING)
-    return view.folder or next(aside, None) or case.memory.home or None
 
 
 def _reply(queued: Queued | None) -> str | None:
