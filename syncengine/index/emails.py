@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from syncengine.imap.envelopes import Envelope
 from syncengine.index.database import Database
@@ -103,14 +104,9 @@ class Emails:
         )
         return {row["name"]: _cursor(row) for row in rows}
 
-    def known_uids(self, account: int, folder: str) -> list[Uid]:
-        """UIDs of the e-mails known in a folder, ascending."""
-        rows = self._db.execute(
-            "SELECT e.uid FROM folders f JOIN emails e ON e.folder = f.id"
-            " WHERE f.account = ? AND f.name = ? ORDER BY e.uid",
-            [account, folder],
-        )
-        return [Uid(row[0]) for row in rows]
+    def known_uids(self, account: int, folder: str) -> Sequence[Uid]:
+        """UIDs of the e-mails known in a folder, ascending; read when they are first asked for."""
+        return _Known(self._db, self._folder(account, folder))
 
     def forget_outside(self, account: int) -> None:
         """Forget the e-mails of folders that are not in scope any more; of Trash, what the phone put there
@@ -152,7 +148,8 @@ class Emails:
     def _list(self, folder: int, envelopes: Sequence[Envelope]) -> int:
         if not envelopes:
             return 0
-        known = self._known(folder, (e.place.uid for e in envelopes))
+        last = self._db.execute("SELECT max(uid) FROM emails WHERE folder = ?", [folder]).fetchone()[0] or 0
+        known = self._known(folder, [uid for e in envelopes if (uid := e.place.uid) <= last])
         self._db.executemany(
             "INSERT INTO emails (folder, uid, uidvalidity, seen, deleted, arrived, size, head)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, uid) DO UPDATE SET"
@@ -174,11 +171,13 @@ class Emails:
         )
         return len(envelopes) - len(known)
 
-    def _known(self, folder: int, uids: Iterable[int]) -> dict[int, sqlite3.Row]:
+    def _known(self, folder: int, uids: Sequence[int]) -> dict[int, sqlite3.Row]:
+        if not uids:
+            return {}
         rows = self._db.execute(
             "SELECT uid, seen, deleted, heard, id FROM emails WHERE folder = ?"
             " AND uid IN (SELECT value FROM json_each(?))",
-            [folder, json.dumps(list(uids))],
+            [folder, json.dumps(uids)],
         )
         return {row["uid"]: row for row in rows}
 
@@ -188,7 +187,7 @@ class Emails:
         """Store the flags that differ; what was read, and what was marked unread."""
         if not delta.flags:
             return (), ()
-        known = self._known(folder, (state.uid for state in delta.flags))
+        known = self._known(folder, [state.uid for state in delta.flags])
         changed: list[tuple[bool, bool, int, int]] = []
         heard: list[str] = []
         new: list[str] = []
@@ -383,6 +382,38 @@ class Emails:
             _row(row, row["id"] or email_id(owner, row["name"], row["uidvalidity"], row["uid"]))
             for row in rows
         )
+
+
+class _Known(Sequence[Uid]):
+    """UIDs of a folder. A folder in which nothing happened costs no reading of them all."""
+
+    def __init__(self, database: Database, folder: int) -> None:
+        self._db = database
+        self._folder = folder
+        self._uids: list[Uid] | None = None
+
+    def __bool__(self) -> bool:
+        found = self._db.execute("SELECT 1 FROM emails WHERE folder = ? LIMIT 1", [self._folder])
+        return found.fetchone() is not None
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __iter__(self) -> Iterator[Uid]:
+        return iter(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> Uid: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Uid]: ...
+    def __getitem__(self, index: int | slice) -> Uid | Sequence[Uid]:
+        return self._all()[index]
+
+    def _all(self) -> list[Uid]:
+        if self._uids is None:
+            rows = self._db.execute("SELECT uid FROM emails WHERE folder = ? ORDER BY uid", [self._folder])
+            self._uids = [row[0] for row in rows]
+        return self._uids
 
 
 def email_id(account: str, folder: str, generation: str | int, uid: str | int) -> str:
