@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from syncengine.errors import FolderError
+from syncengine.imap import stripped
 from syncengine.imap.commands import Reply, command
 from syncengine.imap.errors import WireError
 from syncengine.imap.found import found_in, headers
@@ -145,6 +146,8 @@ def _move_folder(
             found.place.uid: recognise(found.header) or Token("")
             for found in found_in(where.folder, where.uidvalidity, reply, 1)
         }
+        bare = [uid for uid, token in ours.items() if token and there.get(uid) == ""]
+        there |= stripped.tokens(session, where.folder, where.uidvalidity, bare)
         sure = [uid for uid, token in ours.items() if there.get(uid) == token]
         for uid, token in ours.items():
             if uid not in there:

@@ -17,11 +17,11 @@ from syncengine.imap.found import found_in, headers
 from syncengine.imap.names import quoted
 from syncengine.imap.session import Opened, Session, searched
 from syncengine.imap.settings import SearchMode
-from syncengine.imap.texts import own_text
+from syncengine.imap.stripped import may_be_ours, reference
 from syncengine.imap.uidset import UidSet, chunks
 from syncengine.model import Folder, Found, Place, Token
 from syncengine.replica import Recognise
-from syncengine.rules.identity import body_ref, from_own, parse_header_block
+from syncengine.rules.identity import parse_header_block
 
 Hits = tuple[tuple[Token, Found], ...]
 
@@ -30,7 +30,6 @@ _TOKENS = 50
 _MOST_HITS = 5_000
 """Hits looked at for one SEARCH; Gmail once answered with the whole folder."""
 _MOST_BODIES = 200
-_BEGINNING = 65_536
 
 
 class ServerMemory(Protocol):
@@ -139,9 +138,9 @@ class Finder:
         bodies = 0
         for found in self._look(opened, uids):
             token = self.recognise(found.header)
-            if token is None and bodies < _MOST_BODIES and self._stripped(found):
+            if token is None and bodies < _MOST_BODIES and may_be_ours(self.session, found):
                 bodies += 1
-                token = self._ref(found)
+                token = reference(self.session, found.place.uid)
             if token in tokens and token:
                 hits.append((token, found))
         return tuple(hits)
@@ -178,23 +177,6 @@ class Finder:
         for text, _ in chunks(uids, count=500):
             reply = self.session.run([headers(text, modseq=opened.highestmodseq is not None)])
             yield from found_in(opened.folder, opened.uidvalidity, reply, 1, read=parse_header_block)
-
-    def _stripped(self, found: Found) -> bool:
-        """Whether a gateway may have taken our fields off a mail of ours; replies are never ours."""
-        header = found.header
-        ours = from_own(header, self.session.settings.own_addresses)
-        marks = header.vm_uuid or header.vm_mailbox or header.vm_system
-        return ours and not (marks or header.in_reply_to or header.report_type)
-
-    def _ref(self, found: Found) -> Token | None:
-        """The token of the line ``Ref: token`` in the message's own text part."""
-        uid = found.place.uid
-        reply = self.session.run([command(b"UID FETCH %d (UID BODY.PEEK[]<0.%d>)" % (uid, _BEGINNING))])
-        for fetch in reply.untagged.fetches:
-            beginning = fetch.sections.get("")
-            if fetch.uid == uid and beginning is not None:
-                return body_ref(own_text(beginning))
-        return None
 
 
 def _any(tokens: Sequence[Token], key: str) -> bytes:
