@@ -8,7 +8,7 @@ SEEDS ?= 500
 OPERATIONS ?= 20000
 TORTURES ?= tests/crash tests/torture tests/property
 
-EXTRAS := media,speech,demo,metrics,test,lint
+EXTRAS := media,speech,demo,metrics,web,test,lint
 
 .PHONY: help demo test torture test-in-docker lint servers constraints clean
 

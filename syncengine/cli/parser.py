@@ -43,6 +43,7 @@ COMMANDS = (
     Command("system", "Show or set the options of the whole system.", "system"),
     Command("import-vmconfig", "Take over a Misc Setup table.", "system"),
     Command("asterisk", "Make mailboxes from the entries of a voicemail.conf.", "asterisk"),
+    Command("web", "Show the pages: status, Mailbox Options, Misc Setup.", "web"),
     Command("demo", "Tell the story on an embedded mail server, with nothing to set up.", "demo"),
 )
 

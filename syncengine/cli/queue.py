@@ -45,7 +45,7 @@ def run(call: Call) -> Exit:
     with call.engine() as engine:
         rows = _rows(engine, target, hidden=action == "retry")
         if action != "list":
-            change = _retry if action == "retry" else _cancel
+            change = retry if action == "retry" else _cancel
             rows = change(engine, rows)
     if call.out.json:
         call.out.document([queue_object(row) for row in rows])
@@ -71,8 +71,8 @@ def _rows(engine: Engine, target: str | None, *, hidden: bool) -> Sequence[Queue
     return [row for row in found if hidden or row.state not in _DONE]
 
 
-def _retry(engine: Engine, rows: Sequence[Queued]) -> Sequence[Queued]:
-    """Make messages due now; recipients that took a message already do not get it again."""
+def retry(engine: Engine, rows: Sequence[Queued]) -> Sequence[Queued]:
+    """Make messages due now, and return those; recipients that took a message do not get it again."""
     queue, now = engine.index.queue, time.time()
     changed = []
     for row in rows:

@@ -10,13 +10,15 @@ import logging
 import resource
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from queue import Empty, SimpleQueue
+from contextlib import ExitStack, suppress
+from queue import Empty
 from typing import TYPE_CHECKING
 
 from syncengine.cli.call import Call, Exit
 from syncengine.cli.servicelog import service_log
+from syncengine.cli.signals import ENDING, Received, signals
+from syncengine.cli.web import add_access, open_pages
+from syncengine.cli.web import address as page_address
 from syncengine.engine.engine import Engine
 from syncengine.errors import EngineError, UsageError
 from syncengine.service.health import HealthServer, alive
@@ -30,11 +32,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_ENDING = (signal.SIGTERM, signal.SIGINT)
 _SPARE = 512
 """Descriptors kept for the index, the log, passes that send, and whatever the host has open."""
-
-Received = SimpleQueue[int]
 
 
 def fill(parser: argparse.ArgumentParser, _: str) -> None:
@@ -47,6 +46,8 @@ def fill(parser: argparse.ArgumentParser, _: str) -> None:
     add("--connections", metavar="N", type=_count, help="connections open at a time (else what fits)")
     add("--per-server", metavar="N", type=_count, help="connections to one server at a time (else as many)")
     add("--workers", metavar="N", type=_count, default=16, help="passes at a time (16)")
+    add("--web", metavar="HOST:PORT", nargs="?", const="127.0.0.1:8080", help="show the pages there")
+    add_access(parser)
     parser.set_defaults(run=run)
 
 
@@ -54,7 +55,8 @@ def run(call: Call) -> Exit:
     """Run the service until a signal ends it."""
     args = call.args
     address = _address(args.metrics)
-    with _signals() as received, ExitStack() as stack:
+    web = page_address(args.web) if args.web else None
+    with signals(*ENDING, signal.SIGHUP) as received, ExitStack() as stack:
         stack.enter_context(
             service_log(as_json=args.log_format == "json", verbose=args.verbose, quiet=args.quiet)
         )
@@ -79,6 +81,10 @@ def run(call: Call) -> Exit:
             trace=trace.of,
         )
         engine.start_loops(service)
+        if web is not None:
+            pages = open_pages(engine, call.config(), args, host=web[0], port=web[1])
+            stack.callback(pages.stop)
+            _log.info("the pages are at %s", pages.url)
         notifier.say("READY=1", f"STATUS={len(engine.numbers())} mailboxes")
         _log.info("%s: running over %d mailboxes", engine.state_dir, len(engine.numbers()))
         _wait(_Running(engine, service, notifier, received, address, metrics))
@@ -143,7 +149,7 @@ def _wait(running: _Running) -> None:
                 received = running.received.get(timeout=running.pulse())
             except Empty:
                 continue
-            if received in _ENDING:
+            if received in ENDING:
                 return
             _log.info("SIGHUP: the options are read anew")
             running.service.reload()
@@ -162,22 +168,9 @@ def _opened(call: Call, received: Received) -> Engine | None:
             period = settings.system.repeat_startup_period
             _log.error("%s; tried again in %.0f s", error, period)
         with suppress(Empty):
-            if received.get(timeout=period) in _ENDING:
+            if received.get(timeout=period) in ENDING:
                 return None
         settings = call.settings()
-
-
-@contextmanager
-def _signals() -> Iterator[Received]:
-    """Signals as they come in, in place of what they did before."""
-    received: Received = SimpleQueue()
-    wanted = (*_ENDING, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda got, _: received.put(got)) for number in wanted}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _limits(total: int | None, per_server: int | None) -> Limits:

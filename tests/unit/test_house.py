@@ -22,7 +22,8 @@ LAYERS = (
     {"index"},
     {"engine"},
     {"service", "demo"},
-    {"cli", "web"},
+    {"cli"},
+    {"web"},
 )
 """From the ground up; a module imports its own package and what lies below its layer."""
 

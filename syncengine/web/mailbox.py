@@ -1,0 +1,109 @@
+"""One mailbox: its messages with their state on both sides, what is pending and held, what can be done."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from syncengine.cli.queue import retry
+from syncengine.engine.handle import Mailbox
+from syncengine.engine.status import Picture
+from syncengine.errors import UsageError
+from syncengine.index import HeldDelete
+from syncengine.model import id_of, token_of
+from syncengine.web.site import Form, Site
+from syncengine.web.status import page_of
+
+PAGE = 100
+_ID = re.compile(r"[0-9a-f]{32}")
+_SAID: Mapping[str, str] = MappingProxyType(
+    {
+        "heard": "The message is marked heard.",
+        "new": "The message is marked new.",
+        "delete": "The message is deleted; it can be restored for a while.",
+        "restore": "The message is restored.",
+        "retry": "The message will be sent with the next pass.",
+    }
+)
+_CHANGES: Mapping[str, Callable[[Mailbox, str], None]] = MappingProxyType(
+    {
+        "heard": Mailbox.mark_heard,
+        "new": Mailbox.mark_new,
+        "delete": Mailbox.delete,
+        "restore": Mailbox.restore,
+    }
+)
+
+
+def show(site: Site, request: Request) -> Response:
+    """Show a mailbox."""
+    number = site.known(request.path_params["number"])
+    picture = site.engine.picture(number)
+    held = _held(site, picture)
+    messages = site.engine.mailbox(number).messages()[::-1]
+    pages = max(1, -(-len(messages) // PAGE))
+    page = min(page_of(request), pages)
+    queue = {id_of(token): row for token, row in picture.queue.items()}
+    return site.page(
+        request,
+        "mailbox.html",
+        number=number,
+        status=picture.status(site.engine.off(number)),
+        messages=messages[(page - 1) * PAGE : page * PAGE],
+        total=len(messages),
+        page=page,
+        pages=pages,
+        queue=queue,
+        held=[(id_of(h.token), datetime.fromtimestamp(h.since, UTC)) for h in held],
+        seen=_mark(held),
+        said=_SAID.get(request.query_params.get("said", "")),
+    )
+
+
+def resync(site: Site, request: Request, form: Form) -> Response:
+    """Pass over the mailbox, or only plan it, or let through what was shown as held; show the report."""
+    number = site.known(request.path_params["number"])
+    how = form.get("how", "")
+    if how not in {"now", "dry-run", "accept-deletes"}:
+        raise HTTPException(400, "This is no way to pass over a mailbox.")
+    if how == "accept-deletes" and form.get("seen") != _mark(_held(site, site.engine.picture(number))):
+        raise HTTPException(409, "What is held is not what was shown: nothing was let through. Look again.")
+    report = site.engine.resync(number, dry_run=how == "dry-run", accept_deletes=how == "accept-deletes")
+    return site.page(request, "report.html", number=number, report=report, off=site.engine.off(number))
+
+
+def change(site: Site, request: Request, _: Form) -> Response:
+    """Mark, delete, restore or send again one message, and show the mailbox."""
+    number = site.known(request.path_params["number"])
+    message, act = request.path_params["message"], request.path_params["act"]
+    if not _ID.fullmatch(message):
+        raise HTTPException(404, "There is no such message.")
+    if act == "retry":
+        _retry(site, number, message)
+    elif act in _CHANGES:
+        _CHANGES[act](site.engine.mailbox(number), message)
+    else:
+        raise HTTPException(404, "This cannot be done to a message.")
+    return RedirectResponse(f"/mailboxes/{number}?said={act}", 303)
+
+
+def _retry(site: Site, number: str, message: str) -> None:
+    row = site.engine.index.queue.get(number, token_of(message))
+    if row is None or not retry(site.engine, [row]):
+        raise UsageError(f"message {message}: there is nothing to send again")
+
+
+def _held(site: Site, picture: Picture) -> tuple[HeldDelete, ...]:
+    return site.engine.index.passes.held(picture.account.id) if picture.account else ()
+
+
+def _mark(held: tuple[HeldDelete, ...]) -> str:
+    """What stands for a set of held deletes: only the set that was looked at is let through."""
+    return hashlib.sha256("".join(sorted(h.token for h in held)).encode()).hexdigest()

@@ -1,0 +1,101 @@
+"""All mailboxes at a glance: searched, sorted and paged from sums, however many there are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from syncengine.engine.overview import Line, lines
+from syncengine.engine.status import MailboxState
+from syncengine.model import State
+from syncengine.web.site import Site
+
+PAGE = 50
+_URGENCY = (
+    MailboxState.FAILING,
+    MailboxState.HELD,
+    MailboxState.PENDING,
+    MailboxState.IN_STEP,
+    MailboxState.OFF,
+)
+
+
+def _by_number(line: Line) -> tuple[int, int, str]:
+    number = line.mailbox
+    return (0, int(number), number) if number.isdecimal() else (1, 0, number)
+
+
+_ORDERS: Mapping[str, Callable[[Line], Any]] = MappingProxyType(
+    {
+        "mailbox": _by_number,
+        "state": lambda line: (_URGENCY.index(line.state), _by_number(line)),
+        "name": lambda line: (line.name.casefold(), _by_number(line)),
+        "pending": lambda line: (-line.pending, _by_number(line)),
+        "held": lambda line: (-line.held, _by_number(line)),
+        "last pass": lambda line: (
+            line.last_pass is not None,
+            line.last_pass and -line.last_pass.timestamp(),
+            _by_number(line),
+        ),
+    }
+)
+
+
+def show(site: Site, request: Request) -> Response:
+    """Show one page of the list."""
+    every = lines(site.engine)
+    wanted = request.query_params.get("q", "").strip()[:100]
+    state = request.query_params.get("state", "")
+    order = request.query_params.get("sort", "")
+    order = order if order in _ORDERS else "mailbox"
+    found = sorted(_matching(every, wanted.casefold(), state), key=_ORDERS[order])
+    pages = max(1, -(-len(found) // PAGE))
+    number = min(page_of(request), pages)
+    rows = found[(number - 1) * PAGE : number * PAGE]
+    kept = {"q": wanted, "state": state if state in set(MailboxState) else "", "sort": order}
+
+    def link(**changed: object) -> str:
+        return "/?" + urlencode(kept | changed)
+
+    return site.page(
+        request,
+        "status.html",
+        rows=[(line, *_counts(site, line.mailbox)) for line in rows],
+        counts=Counter(line.state for line in every),
+        states=_URGENCY,
+        orders=tuple(_ORDERS),
+        kept=kept,
+        found=len(found),
+        total=len(every),
+        page=number,
+        pages=pages,
+        link=link,
+    )
+
+
+def page_of(request: Request) -> int:
+    """Return the number of the page that is asked for; the first for what is none."""
+    text = request.query_params.get("page", "1")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 7 else 1
+
+
+def _matching(every: Sequence[Line], wanted: str, state: str) -> Sequence[Line]:
+    return [
+        line
+        for line in every
+        if (not wanted or wanted in line.mailbox.casefold() or wanted in line.name.casefold())
+        and (state not in set(MailboxState) or line.state == state)
+    ]
+
+
+def _counts(site: Site, number: str) -> tuple[int, int]:
+    """New and heard messages; only asked for what is shown."""
+    with site.engine.index.database.trouble():
+        states = Counter(message.state for message in site.engine.store.listing(number).messages)
+    return states[State.NEW], states[State.HEARD]
