@@ -27,8 +27,8 @@ class Looking:
     observer: Observer
     emit: Callable[[Event], None]
 
-    def look(self, listing: LocalListing, *, full: bool, purge: bool = True) -> None:
-        """Look where there is a reason to; nothing is concluded from a look that was not sound.
+    def look(self, listing: LocalListing, *, full: bool, purge: bool = True) -> bool:
+        """Look where there is a reason to; whether a sound look was made. Nothing is concluded from another.
 
         Without ``purge`` no content is given up: a preview's look touches nothing but its own index.
         """
@@ -40,7 +40,7 @@ class Looking:
         due = self._to_purge(listing)
         wanted = missing | overdue | {message.token for message in due}
         if not wanted or not self.observer.look(wanted):
-            return
+            return False
         found = self._views(listing)
         nowhere = {t for t, view in found.items() if view.where in (Where.NOWHERE, Where.TRASH)}
         self.index.pairs.set_absent(self.account, nowhere & missing)
@@ -48,6 +48,7 @@ class Looking:
         for message in due if purge else ():
             if not found[message.token].copies:
                 self.binding.store.purge(message)
+        return True
 
     def _views(self, listing: LocalListing) -> dict[Token, RemoteView]:
         return views(cases(self.index, self.account, listing.messages, self.binding.clock()))

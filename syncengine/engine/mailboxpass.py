@@ -34,13 +34,14 @@ from syncengine.engine.result import Result
 from syncengine.errors import (
     AuthenticationFailed,
     ConnectionLost,
+    FolderError,
     MailboxError,
     StoreUnproven,
     Throttled,
 )
 from syncengine.imap.scope import VOICE_FOLDER
 from syncengine.index import AccountRow, Index, Notice, QueueState
-from syncengine.model import LocalListing, ReportedAction, Side, State, Token, Verb, id_of
+from syncengine.model import LocalListing, Problem, ReportedAction, Side, State, Token, Verb, id_of
 from syncengine.replica import Account
 from syncengine.rules.guard import Guarded, guard
 from syncengine.rules.plan import Action, Case, plan
@@ -104,8 +105,8 @@ class MailboxPass:
         self._enqueue(listing)
         self._filing.create_folder()
         self._filing.file_arrivals()
-        self._looking.look(listing, full=full)
-        guarded = self._guarded(self._cases(listing))
+        sound = self._looking.look(listing, full=full)
+        guarded = self._guarded(self._cases(listing), sound=sound)
         self._record_without_effect(guarded)
         self._apply(guarded.plan.actions)
         self._hand_over()
@@ -118,8 +119,8 @@ class MailboxPass:
         listing = self._local()
         self._observe(whole=full)
         self._enqueue(listing)
-        self._looking.look(listing, full=full, purge=False)
-        guarded = self._guarded(self._cases(listing))
+        sound = self._looking.look(listing, full=full, purge=False)
+        guarded = self._guarded(self._cases(listing), sound=sound)
         self._result.actions.extend(
             ReportedAction(Side.REMOTE, Verb.MOVE, id_of(token)) for token in self._filing.arrivals().values()
         )
@@ -183,11 +184,12 @@ class MailboxPass:
     def _cases(self, listing: LocalListing) -> tuple[Case, ...]:
         return cases(self._index, self._account.id, listing.messages, self._clock())
 
-    def _guarded(self, of: tuple[Case, ...]) -> Guarded:
+    def _guarded(self, of: tuple[Case, ...], *, sound: bool) -> Guarded:
+        """The plan without what is held; time lets through only what a sound look confirmed just now."""
         sync = self._binding.mailbox.sync
         now = self._clock()
         allowed = self._index.passes.allowed(self._account.id)
-        if sync.brake_release is not None:
+        if sound and sync.brake_release is not None:
             allowed |= {
                 h.token
                 for h in self._index.passes.held(self._account.id)
@@ -276,6 +278,8 @@ class MailboxPass:
         )
         try:
             handover.run({m.token: m for m in listing.messages})
+        except FolderError as error:
+            self._result.problems.append(Problem("handing over", str(error)))
         finally:
             self._result.actions.extend(handover.ledger.done)
             self._result.problems.extend(handover.ledger.problems)

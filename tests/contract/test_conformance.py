@@ -262,7 +262,7 @@ def test_time_releases_nothing_that_this_pass_could_not_look_for(through: World,
     assert through.resync().held
     through.clock.forward(DAY + 60)
     through.mail.append(b"Subject: new\r\n\r\n", "Work")
-    fault = wire.answer(rb'SELECT "?Work', b"{tag} NO [UNAVAILABLE] not now\r\n")
+    fault = wire.answer(rb'SELECT "?Work', b"{tag} NO not now\r\n")
     through.resync()
 
     assert not any(through.message(m).deleted for m in messages)
