@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from ssl import SSLCertVerificationError
 
 from imapclient import IMAPClient, SocketTimeout
+from imapclient.exceptions import IMAPClientError, LoginError
 
+from syncengine.errors import MailboxError
 from syncengine.model import Token, token_of
 
 _TIMEOUT = SocketTimeout(connect=20, read=60)
@@ -21,13 +26,36 @@ class Seen:
     subject: str
 
 
+@contextmanager
+def _said(where: str) -> Iterator[None]:
+    """Failures of the library in one line."""
+    try:
+        yield
+    except SSLCertVerificationError as error:
+        raise MailboxError(f"{where}: the certificate is not trusted: {error.verify_message}") from error
+    except LoginError as error:
+        raise MailboxError(f"{where}: login refused; check the user and the password") from error
+    except (OSError, IMAPClientError) as error:
+        why = error.strerror if isinstance(error, OSError) else None
+        raise MailboxError(f"{where}: cannot be reached or used: {why or error}") from error
+
+
 class MailProgram:
     """One logged-in connection to the subscriber's account."""
 
-    def __init__(self, host: str, port: int, *, tls: bool, user: str, password: str) -> None:
-        self._client = IMAPClient(host, port, ssl=tls, timeout=_TIMEOUT)
-        self._client._imap.debug = 0  # keeps passwords out of imaplib's history
-        self._client.login(user, password)
+    def __init__(self, host: str, port: int, *, security: str, user: str, password: str) -> None:
+        """Log in, by ``security`` none, starttls or tls; raises ``MailboxError``."""
+        with _said(f"{host}:{port}"):
+            self._client = IMAPClient(host, port, ssl=security == "tls", timeout=_TIMEOUT)
+            self._client._imap.debug = 0  # keeps passwords out of imaplib's history
+            try:
+                if security == "starttls":
+                    self._client.starttls()
+                self._client.login(user, password)
+            except BaseException:
+                with suppress(OSError):  # of a socket that TLS has closed already
+                    self._client.shutdown()
+                raise
 
     def folders(self) -> list[str]:
         """Names of all folders that can hold messages."""

@@ -48,7 +48,7 @@ def stage(account: RealAccount | None) -> Iterator[Story]:
             programs[number] = MailProgram(
                 one.server,
                 one.port,
-                tls=one.security == "tls",
+                security=one.security,
                 user=one.user,
                 password=one.password,
             )

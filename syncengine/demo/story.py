@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from syncengine.demo.mailprogram import MailProgram, Seen
 from syncengine.engine.engine import Engine
 from syncengine.engine.events import Event, LampChanged
+from syncengine.errors import MailboxError
 
 ARCHIVE = "Family"
 _PATIENCE_SECONDS = 20.0
@@ -151,7 +152,10 @@ class Story:
         return tuple(lines)
 
     def _place(self, number: str, message: str) -> Seen:
-        return self._programs[number].find(message)[0]
+        found = self._programs[number].find(message)
+        if not found:
+            raise MailboxError(f"mailbox {number}: the message did not get into the account; -v says why")
+        return found[0]
 
     def _one(self, number: str, message: str, *, read: bool) -> bool:
         return [seen.read for seen in self._programs[number].find(message)] == [read]
