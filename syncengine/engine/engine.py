@@ -26,10 +26,11 @@ from syncengine.engine.status import MailboxStatus, Picture
 from syncengine.engine.stores import open_store
 from syncengine.errors import Busy, EngineError, OptionsError, SyncError, UsageError
 from syncengine.index import Index
+from syncengine.index.database import FILE as INDEX_FILE
 from syncengine.model import Report, State
 from syncengine.options.check import seats_off
 from syncengine.options.files import CONFIG_NAME, load
-from syncengine.options.install import InstallationKey, installation_key
+from syncengine.options.install import InstallationKey, installation_key, key_file
 from syncengine.options.schema import Settings
 from syncengine.replica import VoiceStore
 from syncengine.voicemail.lamp import Counts, run_lamp_command
@@ -89,6 +90,12 @@ class Engine:
         """
         settings = source if isinstance(source, Settings) else load(Path(source))
         beside = settings.path or settings.system.state_dir / CONFIG_NAME
+        if not key_file(beside).exists() and (settings.system.state_dir / INDEX_FILE).exists():
+            _log.warning(
+                "%s: it was gone, and a new key is made; messages sent before are not recognised by it if the"
+                " index is lost: put the old file back from a backup",
+                key_file(beside),
+            )
         return cls(settings, installation_key(beside))
 
     @property

@@ -167,3 +167,13 @@ def test_a_reader_that_goes_away_leaves_no_words_behind(run, config):
     done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_key_that_is_gone_is_not_made_anew_without_a_word(run, recording, config):
+    assert run("deliver", "101", recording).code == 0
+    config.with_suffix(".key").unlink()
+    ran = run("status")
+    assert ran.code == 0
+    assert one_line(ran.err)
+    assert "put the old file back" in ran.err
+    assert run("status").err == ""
