@@ -32,6 +32,7 @@ from syncengine.model import (
     Uid,
     Verb,
 )
+from syncengine.options.schema import SyncMode
 
 _MANY = 1000
 """Mails whose listing takes a while."""
@@ -73,17 +74,24 @@ class EmailPass:
 
     def run(self, *, whole: bool) -> None:
         """Read what the account shows, then carry over what the phone did."""
-        self.index.emails.forget_outside(self.account)
-        self._observe(whole=whole)
+        scope = self._scope()
+        self.index.emails.forget_outside(self.account, scope)
+        self._observe(scope, whole=whole)
         self._mark()
         self._delete()
         self._restore()
 
     # What the account shows
 
-    def _observe(self, *, whole: bool) -> None:
+    def _scope(self) -> Sequence[str]:
+        """The folders whose e-mails are listed; INBOX not where the voice folder alone is looked at."""
+        observer = self.beside.observer
+        live = [name for name in sorted(observer.folders) if observer.roles[name] is Role.LIVE]
+        alone = self.binding.mailbox.sync_mode is SyncMode.VOICE_MAIL_FOLDER
+        return [name for name in live if name != INBOX] if alone else live
+
+    def _observe(self, names: Sequence[str], *, whole: bool) -> None:
         observer, cursors = self.beside.observer, self.index.emails.cursors(self.account)
-        names = [n for n in sorted(observer.folders) if observer.roles[n] is Role.LIVE]
         fresh = {n: observer.folders[n].messages or 0 for n in names if whole or n not in cursors}
         done = 0
         for name in names:

@@ -108,19 +108,18 @@ class Emails:
         """UIDs of the e-mails known in a folder, ascending; read when they are first asked for."""
         return _Known(self._db, self._folder(account, folder))
 
-    def forget_outside(self, account: int) -> None:
-        """Forget the e-mails of folders that are not in scope any more; of Trash, what the phone put there
-        is kept.
-        """
+    def forget_outside(self, account: int, scope: Collection[str]) -> None:
+        """Forget the e-mails of folders that left the scope; what the phone put into Trash stays."""
         stale = (
-            "SELECT c.folder FROM email_folders c JOIN folders f ON f.id = c.folder"
-            " WHERE f.account = ? AND f.role NOT IN ('live', 'trash')"
+            "SELECT c.folder FROM email_folders c JOIN folders f ON f.id = c.folder WHERE f.account = ?"
+            " AND f.role != 'trash' AND f.name NOT IN (SELECT value FROM json_each(?))"
         )
-        if self._db.execute(stale, [account]).fetchone() is None:
+        values = [account, json.dumps(list(scope))]
+        if self._db.execute(stale, values).fetchone() is None:
             return
         with self._db.write():
             for table in ("emails", "email_folders"):
-                self._db.execute(f"DELETE FROM {table} WHERE folder IN ({stale})", [account])
+                self._db.execute(f"DELETE FROM {table} WHERE folder IN ({stale})", values)
 
     def apply(self, account: int, delta: FolderDelta) -> Shown:
         """Store what a folder showed, with its cursor; what is in Trash is never listed anew."""

@@ -14,6 +14,8 @@ from tests.contract.test_emails import ALOUD, emails, letter, uid
 from tests.support.proxy import Proxy
 from tests.support.world import World, world
 
+REAL = ("dovecot", "greenmail", "cyrus", "courier")
+
 
 class Tape:
     """A voice that writes down what it is to say."""
@@ -63,6 +65,7 @@ def heard(session: MailSession) -> None:
         pass
 
 
+@pytest.mark.server(*REAL)
 def test_only_the_text_of_a_large_mail_is_fetched_and_it_is_read_after_its_end(there: World, wire: Proxy):
     there.mail.append(with_attachment(3 << 20))
     there.sync_ok()
@@ -82,6 +85,7 @@ def test_only_the_text_of_a_large_mail_is_fetched_and_it_is_read_after_its_end(t
     there.quiet()
 
 
+@pytest.mark.server(*REAL)
 def test_a_mail_that_was_left_before_its_end_stays_unread(there: World):
     there.mail.append(letter("Lunch"))
     there.sync_ok()
@@ -95,6 +99,7 @@ def test_a_mail_that_was_left_before_its_end_stays_unread(there: World):
     assert "\\Seen" not in there.mail.flags(uid(there, "Lunch"))
 
 
+@pytest.mark.server(*REAL)
 def test_deleted_by_the_caller_it_goes_to_trash(there: World):
     there.mail.append(letter("Lunch"))
     there.sync_ok()
