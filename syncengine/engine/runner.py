@@ -74,22 +74,31 @@ class Runner:
         if wish.dry_run:
             return self._reported(binding, wish, self._preview)
         try:
-            with mailbox_lock(self.state_dir, binding.number):
+            try:
                 return self._until_clean(binding, wish)
-        except Busy:
-            self.index.passes.mark_dirty(binding.number, binding.clock())
-            raise
+            except Busy:
+                self.index.passes.mark_dirty(binding.number, binding.clock())
+            # The holder looks for marks once more after it has let go: it sees this one, or is gone now.
+            return self._until_clean(binding, wish)
         except (sqlite3.Error, OSError) as error:
             failure = self._failure(error)
             return self._passed(binding, wish, _broken(str(self.state_dir), failure), failure=failure)
 
     def _until_clean(self, binding: Binding, wish: Wish) -> Passed:
+        passed: Passed | None = None
         for _ in range(_MOST_RUNS):
-            self.index.passes.take_dirty(binding.number)
-            passed = self._reported(binding, wish, self._pass)
-            self.index.passes.record(binding.number, binding.clock(), _first(passed.report))
+            try:
+                with mailbox_lock(self.state_dir, binding.number):
+                    self.index.passes.take_dirty(binding.number)
+                    passed = self._reported(binding, wish, self._pass)
+                    self.index.passes.record(binding.number, binding.clock(), _first(passed.report))
+            except Busy:
+                if passed is None:
+                    raise
+                break  # whoever holds it now has taken the mark
             if not passed.report.ok or binding.number not in self.index.passes.dirty():
                 break
+        assert passed is not None  # the first round ends in a pass or raises
         return passed
 
     def _reported(self, binding: Binding, wish: Wish, work: Work) -> Passed:

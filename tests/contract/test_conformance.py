@@ -7,6 +7,8 @@ import logging
 import pytest
 
 from syncengine.engine.events import MessageHeard, MessageNew
+from syncengine.engine.runner import Wish
+from syncengine.errors import Busy
 from tests.support.proxy import Proxy
 from tests.support.world import NUMBER, World, wav, world
 
@@ -352,3 +354,21 @@ def test_restored_in_time_is_never_purged(there: World):
 
     assert not there.engine.store.purge(local)
     assert there.box.content(message).read_bytes() == wav()
+
+
+def test_a_mark_left_while_the_holder_lets_go_is_not_overlooked(there: World):
+    """Another finds the mailbox taken, after the holder has ended its pass and before it lets go."""
+    runner, binding = there.engine._runner, there.engine.binding(NUMBER)
+    passes, record, left = there.engine.index.passes, there.engine.index.passes.record, []
+
+    def meanwhile(*args: object) -> None:
+        record(*args)
+        if not left:
+            with pytest.raises(Busy):
+                runner.run(binding, Wish())
+            left.append(there.deliver())
+
+    passes.record = meanwhile
+    there.sync_ok()
+    assert there.message(left[0]).delivery == "confirmed"
+    assert NUMBER not in passes.dirty()
