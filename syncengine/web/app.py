@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from syncengine.engine.engine import Engine
 from syncengine.errors import SyncError
-from syncengine.web import mailbox, status
+from syncengine.web import mailbox, misc, options, sound, status
 from syncengine.web.gate import Access, Gate
 from syncengine.web.site import Site, done, environment, failed, shown
 
@@ -30,11 +30,21 @@ def build(site: Site, access: Access) -> Gate:
     """Return the pages as an ASGI application."""
     box = "/mailboxes/{number}"
     message = box + "/messages/{message}"
+    tab = "/options/{number}"
     routes = [
         Route("/", shown(site, status.show)),
         Route(box, shown(site, mailbox.show)),
         Route(box + "/resync", done(site, mailbox.resync, waits=True), methods=["POST"]),
         Route(message + "/{act}", done(site, mailbox.change), methods=["POST"]),
+        Route(message + "/sound", shown(site, sound.show)),
+        Route("/options", shown(site, options.pick)),
+        Route(tab, shown(site, options.show)),
+        Route(tab, done(site, options.apply), methods=["POST"]),
+        Route(tab + "/add", done(site, options.add), methods=["POST"]),
+        Route(tab + "/test", done(site, options.test, waits=True), methods=["POST"]),
+        Route("/misc", shown(site, misc.show)),
+        Route("/misc/{name}", shown(site, misc.edit)),
+        Route("/misc/{name}", done(site, misc.apply), methods=["POST"]),
         Route("/static/{name}", shown(site, _static)),
     ]
     show = failed(site)
