@@ -107,9 +107,10 @@ class EmailPass:
         self, name: str, cursor: Cursor | None, done: int = 0, total: int = 0, *, whole: bool = False
     ) -> None:
         emails, folder = self.index.emails, self.beside.observer.folders[name]
-        known = emails.known_uids(self.account, name)
         try:
-            for delta in self.remote.emails(folder, cursor, known, whole=whole):
+            for delta in self.remote.emails(
+                folder, cursor, lambda: emails.known_uids(self.account, name), whole=whole
+            ):
                 if total >= _MANY:
                     self.emit(Reading(self.binding.number, name, done, total))
                 self._shown(emails.apply(self.account, delta))

@@ -44,13 +44,16 @@ class Channel:
         """The largest literal that needs no go-ahead (LITERAL+, LITERAL-; RFC 7888)."""
         self.forget_on_select = True
         self._count = 0
+        self._ahead: list[tuple[bytes, Command]] = []
+        self._early: dict[bytes, Condition] = {}
 
     def exchange(self, commands: Sequence[Command], untagged: Untagged, *, gate: bool = False) -> Reply:
         """Send all of ``commands`` in as few writes as is safe and wait for their completions.
 
         ``gate``: when the first is refused, the rest is not waited for.
         """
-        limit = self.transport.bytes_in + MAX_EXCHANGE
+        self._forsake(untagged)
+        limit = self.transport.received + MAX_EXCHANGE
         results: dict[bytes, Condition] = {}
         tagged = [(self.next_tag(), item) for item in commands]
         window: list[tuple[bytes, Command]] = []
@@ -68,6 +71,41 @@ class Channel:
         return Reply(
             tuple(results[tag] for tag, _ in tagged if tag in results), untagged, tuple(t for t, _ in tagged)
         )
+
+    def answer(self, item: Command, then: Command | None, untagged: Untagged) -> Reply:
+        """The reply to ``item``, with ``then`` sent before it is waited for: the server has work meanwhile.
+
+        Ask for ``then`` next; any other exchange throws away what it brings. What came without a tag may
+        be about either.
+        """
+        wanted = [item] if then is None else [item, then]
+        if self._ahead and self._ahead[0][1] is not item:
+            self._forsake(untagged)
+        fresh = [(self.next_tag(), one) for one in wanted[len(self._ahead) :]]
+        if fresh:
+            self._announce(fresh)
+            self.transport.send(b"".join(_rendered(tag, one) for tag, one in fresh))
+        self._ahead += fresh
+        tag = self._ahead.pop(0)[0]
+        self._complete({tag: item, **dict(self._ahead)}, tag, untagged)
+        return Reply((self._early.pop(tag),), untagged, (tag,))
+
+    def _forsake(self, untagged: Untagged) -> None:
+        """Read past the answer to what was sent ahead, so that nobody takes it for his."""
+        past = Untagged(exists=untagged.exists)
+        while self._ahead:
+            tag, item = self._ahead.pop(0)
+            self._complete({tag: item}, tag, past)
+        self._early.clear()
+        untagged.exists = past.exists
+
+    def _complete(self, waiting: dict[bytes, Command], tag: bytes, untagged: Untagged) -> None:
+        limit = self.transport.received + MAX_EXCHANGE
+        while tag not in self._early:
+            done = self._until_done(waiting, untagged, limit)
+            if done is None:
+                raise WireError("the server asks for more although nothing is left to say")
+            self._early[done.tag] = done
 
     def next_tag(self) -> bytes:
         """A tag never used before on this connection."""
@@ -162,7 +200,7 @@ class Channel:
             parts = self.response()
             lead = parts[0][:1]
             if lead == b"*":
-                if transport.bytes_in > limit or untagged.weight > MAX_WEIGHT:
+                if transport.received > limit or untagged.weight > MAX_WEIGHT:
                     raise WireError("an answer without end")
                 self.take(parts, untagged)
             elif lead == b"+":
@@ -174,6 +212,8 @@ class Channel:
                     raise WireError(f"no answer to anything asked: {readable(parts[0])!r}")
                 if item.selects:
                     untagged.completed_select(forget=self.forget_on_select)
+                if item.deflates and done.ok:
+                    transport.start_deflate()
                 return done
 
     def _announce(self, window: Sequence[tuple[bytes, Command]]) -> None:

@@ -41,6 +41,8 @@ class Command:
     """Whether it opens a folder: what came before its completion is not about that folder."""
     secret: bool = False
     """Whether it must not be traced."""
+    deflates: bool = False
+    """Whether both directions are compressed behind its OK."""
 
     def __post_init__(self) -> None:
         if any(_BREAK.search(text) for text in self.parts[::2]):
@@ -50,6 +52,10 @@ class Command:
 def command(*parts: bytes, selects: bool = False) -> Command:
     """A command from text and literals in turn."""
     return Command(parts, selects)
+
+
+COMPRESS = Command((b"COMPRESS DEFLATE",), deflates=True)
+"""RFC 4978; always the last of what is sent together, since nothing may follow before its answer."""
 
 
 def login_command(account: str, password: str) -> Command:

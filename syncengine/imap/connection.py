@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from syncengine.errors import AuthenticationFailed, ConnectionLost, Throttled
 from syncengine.imap.channel import Channel, Trace
-from syncengine.imap.commands import Command, Reply, Untagged, command, login_command
+from syncengine.imap.commands import COMPRESS, Command, Reply, Untagged, command, login_command
 from syncengine.imap.errors import ServerBye, WireError
 from syncengine.imap.failures import lost, pause, scrubbed
 from syncengine.imap.login import Proof, challenge, login_words, proof
@@ -71,6 +71,21 @@ class Connection:
             untagged = Untagged(exists=self._exists)
             reply = self._after(channel.exchange([*enabling, *commands], untagged), len(commands))
         return self._heeded(reply)
+
+    def run_ahead(self, item: Command, then: Command | None) -> Reply:
+        """As :meth:`run` with ``item`` alone, but ``then``, which is to be run next, is sent already."""
+        with self._guarded("connection lost"):
+            channel = self._alive()
+            if self._idle_tag or self._enabling():
+                raise WireError("a command where none can be sent ahead")
+            reply = channel.answer(item, then, Untagged(exists=self._exists))
+            self._exists = reply.untagged.exists
+        return self._heeded(reply)
+
+    def compressing(self) -> list[Command]:
+        """COMPRESS where it is offered and not in force, to go last with other commands."""
+        line = self._alive().transport
+        return [] if line.deflated or "COMPRESS=DEFLATE" not in self.capabilities else [COMPRESS]
 
     def without(self, *words: str) -> None:
         """Stop using capabilities that turned out not to work."""
@@ -224,9 +239,8 @@ class Connection:
 
     def _compress(self, channel: Channel) -> None:
         """COMPRESS=DEFLATE (RFC 4978), where wanted and offered."""
-        wanted = self.settings.compress and "COMPRESS=DEFLATE" in self.capabilities
-        if wanted and channel.exchange([command(b"COMPRESS DEFLATE")], Untagged()).ok:
-            channel.transport.start_deflate()
+        if self.settings.compress and (compressing := self.compressing()):
+            channel.exchange(compressing, Untagged())
 
     def _known_before(self, secret: str) -> bool:
         """Whether login and first commands may travel together: only behind a plain LOGIN command.

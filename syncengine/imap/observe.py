@@ -13,10 +13,11 @@ from typing import Protocol
 
 from syncengine.errors import FolderError
 from syncengine.imap import envelopes
-from syncengine.imap.commands import Command, Reply, command
+from syncengine.imap.commands import Command, Reply, Untagged, command
 from syncengine.imap.found import found_in, headers
 from syncengine.imap.session import Opened, Session, agreeing, searched
 from syncengine.imap.uidset import UidSet, chunks
+from syncengine.imap.wire import Fetch
 from syncengine.model import (
     Cursor,
     FlagState,
@@ -33,6 +34,12 @@ _AT_ONCE = 500
 _BATCH = 5_000
 """Messages a delta holds at most."""
 _MOST = 10_000_000
+_MUCH = 2_000
+"""Messages from which a first listing is compressed: it shrinks to a thirteenth (RFC 4978)."""
+
+
+Known = Callable[[], Sequence[Uid]]
+"""The UIDs known so far; asked for only where something has changed: they may be a hundred thousand."""
 
 
 class _Ask(Protocol):
@@ -68,7 +75,7 @@ def observe(
     session: Session,
     folder: Folder,
     cursor: Cursor | None,
-    known: Sequence[Uid],
+    known: Known,
     *,
     whole: bool = False,
     reading: Reading = TOKENS,
@@ -84,12 +91,10 @@ def observe(
     if cursor is None or whole:
         yield from _whole(session, folder, cursor, known, reading)
     elif not _unchanged(session, folder, cursor, known, reading):
-        yield from _since(_Task(session, folder, cursor, frozenset(known), reading))
+        yield from _since(_Task(session, folder, cursor, frozenset(known()), reading))
 
 
-def _unchanged(
-    session: Session, folder: Folder, cursor: Cursor, known: Sequence[Uid], reading: Reading
-) -> bool:
+def _unchanged(session: Session, folder: Folder, cursor: Cursor, known: Known, reading: Reading) -> bool:
     """Whether STATUS alone proves that nothing of interest happened.
 
     With QRESYNC every disappearance raises HIGHESTMODSEQ (RFC 7162 section 3.2.6); with CONDSTORE
@@ -97,12 +102,11 @@ def _unchanged(
     """
     if (folder.uidvalidity, folder.uidnext) != (cursor.uidvalidity, cursor.uidnext):
         return False
-    if not known:
+    same = cursor.highestmodseq is not None and folder.highestmodseq == cursor.highestmodseq
+    if (same and session.connection.qresync) or not known():
         return True
-    if cursor.highestmodseq is None or folder.highestmodseq != cursor.highestmodseq:
+    if not same:
         return False
-    if session.connection.qresync:
-        return True
     count = session.counts.get(folder.name + reading.name)
     return count == (cursor.uidvalidity, cursor.uidnext, folder.messages)
 
@@ -111,7 +115,7 @@ def _unchanged(
 
 
 def _whole(
-    session: Session, folder: Folder, cursor: Cursor | None, known: Sequence[Uid], reading: Reading
+    session: Session, folder: Folder, cursor: Cursor | None, known: Known, reading: Reading
 ) -> Iterator[FolderDelta]:
     if folder.messages == 0 and cursor is None and folder.uidvalidity and folder.uidnext:
         yield FolderDelta(Cursor(folder.name, folder.uidvalidity, folder.uidnext, folder.highestmodseq))
@@ -119,8 +123,10 @@ def _whole(
     small = folder.messages is not None and 0 < folder.messages <= _AT_ONCE
     modseq = folder.highestmodseq is not None
     then = [session.search_all(), *([reading.ask("1:*", modseq=modseq)] if small else [])]
+    if folder.messages is not None and folder.messages >= _MUCH:
+        then += session.compressing()
     opened, reply = session.open(folder.name, then=then)
-    yield from _read_all(session, folder, opened, reply, cursor, known, reading)
+    yield from _read_all(session, folder, opened, reply, cursor, known, reading, blind=small)
 
 
 def _read_all(
@@ -129,10 +135,15 @@ def _read_all(
     opened: Opened,
     reply: Reply,
     cursor: Cursor | None,
-    known: Sequence[Uid],
+    known: Known,
     reading: Reading,
+    *,
+    blind: bool = False,
 ) -> Iterator[FolderDelta]:
-    """Everything, after a SELECT and a complete listing whose answers are in ``reply``."""
+    """Everything, after a SELECT and a complete listing whose answers are in ``reply``.
+
+    ``blind``: whether all was read already behind the listing.
+    """
     reset = cursor is not None and _replaced(folder, opened, cursor)
     if not reply.results[0].ok:
         raise FolderError(f"folder {folder.name}: cannot be listed: {reply.refusal}")
@@ -140,10 +151,10 @@ def _read_all(
     listed = complete if complete is not None else searched(reply.untagged)
     gone: tuple[Uid, ...] = ()
     if cursor is not None and not reset and complete is not None:
-        gone = tuple(uid for uid in known if uid not in complete)
+        gone = tuple(uid for uid in known() if uid not in complete)
     held = None if reset else cursor
     end = _Mark(folder, opened, held, complete is not None)
-    if len(reply.results) > 1 and reply.ok:
+    if blind and reply.ok:
         batches: Iterable[tuple[Found, ...]] = [reading.found(folder.name, opened.uidvalidity, reply, 1)]
     else:
         batches = _batches(session, opened, listed.members(limit=_MOST), reading)
@@ -163,7 +174,7 @@ def _since(task: _Task) -> Iterator[FolderDelta]:
     opened, reply = session.open(folder.name, since=since if quick else None, then=[*asked, *new])
     if _replaced(folder, opened, cursor):
         listing = session.run([session.search_all()])
-        yield from _read_all(session, folder, opened, listing, cursor, (), task.reading)
+        yield from _read_all(session, folder, opened, listing, cursor, tuple, task.reading)
         return
     shown = reply if all(result.ok for result in reply.results[: len(asked)]) else _again(task)
     gone, sure = _gone(task, opened, shown, quick=quick)
@@ -319,12 +330,32 @@ def _moved(end: _Mark, highest: int, *, forward: bool) -> Cursor:
 def _batches(
     session: Session, opened: Opened, uids: Sequence[int], reading: Reading
 ) -> Iterator[tuple[Found, ...]]:
-    for text, _ in chunks(uids, count=_BATCH):
+    """What ``reading`` makes of ``uids``, in batches; the next one is on its way while one is worked on."""
+    asked = (
+        (reading.ask(text, modseq=opened.highestmodseq is not None), members[-1])
+        for text, members in chunks(uids, count=_BATCH)
+    )
+    early: list[Fetch] = []
+    vanished: list[UidSet] = []
+    now = next(asked, None)
+    while now is not None:
         session.ensure(opened.folder, opened.uidvalidity)
-        reply = session.run([reading.ask(text, modseq=opened.highestmodseq is not None)])
+        then = next(asked, None)
+        reply = session.connection.run_ahead(now[0], then[0] if then else None)
         if not reply.ok:
             raise FolderError(f"folder {opened.folder}: messages cannot be read: {reply.refusal}")
+        vanished += reply.untagged.vanished
+        early = _divided(reply.untagged, early, vanished, now[1])
         yield reading.found(opened.folder, opened.uidvalidity, reply, 1)
+        now = then
+
+
+def _divided(untagged: Untagged, early: list[Fetch], vanished: list[UidSet], last: int) -> list[Fetch]:
+    """Leave in ``untagged`` what is about UIDs up to ``last``; what is about later ones is returned."""
+    fetches = [*early, *untagged.fetches]
+    untagged.fetches = [fetch for fetch in fetches if fetch.uid <= last]
+    untagged.vanished = list(vanished)
+    return [fetch for fetch in fetches if fetch.uid > last]
 
 
 def _flags(reply: Reply, known: frozenset[Uid]) -> tuple[FlagState, ...]:

@@ -9,7 +9,7 @@ from syncengine.errors import FolderError
 from syncengine.imap import change, listing, store
 from syncengine.imap.channel import Trace
 from syncengine.imap.commands import command
-from syncengine.imap.observe import EMAILS, observe
+from syncengine.imap.observe import EMAILS, Known, observe
 from syncengine.imap.search import Finder, ProcessMemory, ServerMemory
 from syncengine.imap.session import Opened, Session
 from syncengine.imap.settings import AccountSettings
@@ -63,7 +63,7 @@ class ImapAccount:
         self, folder: Folder, cursor: Cursor | None, known: Sequence[Uid], *, whole: bool = False
     ) -> Iterator[FolderDelta]:
         """What ``folder`` shows since ``cursor``; nothing where its STATUS proves that nothing happened."""
-        for delta in observe(self._session, folder, cursor, known, whole=whole):
+        for delta in observe(self._session, folder, cursor, lambda: known, whole=whole):
             self._finder.note(delta.found)
             yield delta
 
@@ -111,7 +111,7 @@ class ImapAccount:
     # beyond the port
 
     def emails(
-        self, folder: Folder, cursor: Cursor | None, known: Sequence[Uid], *, whole: bool = False
+        self, folder: Folder, cursor: Cursor | None, known: Known, *, whole: bool = False
     ) -> Iterator[FolderDelta]:
         """The e-mails of ``folder`` since ``cursor``, as ``observe`` shows messages of ours.
 

@@ -134,6 +134,11 @@ class Session:
         returning = b"RETURN (ALL) " if self.offers("ESEARCH") else b""
         return command(b"UID SEARCH " + returning + b"ALL")
 
+    def compressing(self) -> list[Command]:
+        """COMPRESS where it is offered and not in force; goes last behind a folder's opening."""
+        self.start(lambda _: ())
+        return self.connection.compressing()
+
     def alive(self) -> None:
         """Raise ``ConnectionLost`` when the connection is gone."""
         if self._started and not self.connection.alive:

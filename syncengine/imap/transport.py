@@ -59,6 +59,8 @@ class Transport(imaplib.IMAP4):
         self.round_trips = 0
         self.bytes_in = 0
         self.bytes_out = 0
+        self.received = 0
+        """Octets that came, after decompression: what memory they may take."""
         self.greeted = b""
         super().__init__(host, port, timeout=timeout)
 
@@ -150,11 +152,19 @@ class Transport(imaplib.IMAP4):
         self.sock = self._secured(self.sock, context)
 
     def start_deflate(self) -> None:
-        """Compress both directions from here on (RFC 4978)."""
-        if self._buffer:
-            raise self.abort("octets between COMPRESS and the compressed stream")
+        """Compress both directions from here on (RFC 4978); what waits already is compressed, too."""
+        waiting = bytes(self._buffer)
+        self._buffer.clear()
         self._inflate = zlib.decompressobj(-15)
         self._deflate = zlib.compressobj(6, wbits=-15)
+        if waiting:
+            self.received -= len(waiting)
+            self._grow(waiting)
+
+    @property
+    def deflated(self) -> bool:
+        """Whether both directions are compressed."""
+        return self._deflate is not None
 
     def begins_with(self, shape: re.Pattern[bytes]) -> bool:
         """Whether what waits in the buffer begins like this."""
@@ -222,6 +232,7 @@ class Transport(imaplib.IMAP4):
 
     def _grow(self, data: bytes) -> None:
         if self._inflate is None:
+            self.received += len(data)
             self._buffer += data
             return
         try:
@@ -229,6 +240,7 @@ class Transport(imaplib.IMAP4):
         except zlib.error as error:
             raise self.abort("broken compression") from error
         self._inflating = len(plain) == _INFLATED
+        self.received += len(plain)
         self._buffer += plain
 
 
