@@ -151,7 +151,7 @@ class Picture:
         """The mailbox in one object; ``off`` is the reason why it is switched off, if it is."""
         record = self.index.passes.get(self.binding.number)
         held = len(self.index.passes.held(self.account.id)) if self.account else 0
-        items = self._items()
+        items = (*self._items(), *self._emails())
         waiting = any(row.state in _OPEN for row in self.queue.values())
         error = record.last_error or self._blocked()
         if off is not None:
@@ -203,6 +203,23 @@ class Picture:
                 )
             )
         return tuple(items)
+
+    def _emails(self) -> tuple[PendingItem, ...]:
+        """What the phone did to e-mails and the account does not show yet: tried again with every pass."""
+        if self.account is None or not self.binding.reads_aloud:
+            return ()
+        timer, now = self.binding.pending_timer, self.binding.clock()
+        return tuple(
+            PendingItem(
+                row.id,
+                what,
+                datetime.fromtimestamp(row.changed_at, UTC),
+                _time(row.changed_at + timer if timer else None),
+                bool(timer) and now > row.changed_at + timer,
+            )
+            for row in self.index.emails.touched(self.account.id)
+            if (what := row.pending) is not None and row.changed_at is not None
+        )
 
 
 _OPEN = (QueueState.DUE, QueueState.CLAIMED, QueueState.BLOCKED)

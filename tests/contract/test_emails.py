@@ -87,7 +87,15 @@ def test_heard_at_the_phone_is_read_in_the_mail_and_back(there: World):
     mail, other = arrived(there, "Lunch", "Report")
     there.box.mark_heard(mail)
     assert (there.message(mail).heard, there.message(mail).pending) == (True, True)
+    status = there.engine.status(NUMBER)
+    assert (status.state, [(p.message, p.what) for p in status.pending]) == (
+        "pending",
+        [(mail, "mark-heard")],
+    )
+    dry = there.resync(dry_run=True)
+    assert [(a.side, a.verb, a.message) for a in dry.actions] == [("remote", "mark-heard", mail)]
     there.sync_ok()
+    assert there.engine.status(NUMBER).state == "in-step"
     assert "\\Seen" in there.mail.flags(uid(there, "Lunch"))
     assert "\\Seen" not in there.mail.flags(uid(there, "Report"))
     assert (there.message(mail).heard, there.message(mail).pending) == (True, False)
