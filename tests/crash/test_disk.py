@@ -42,28 +42,29 @@ def there(dovecot, tmp_path) -> Iterator[World]:
         yield one
 
 
-@pytest.fixture
-def begun(dovecot, dovecot_smtp, tmp_path) -> Iterator[Snapshot]:
-    with STORY.begun(tmp_path / "origin", dovecot, dovecot_smtp) as snapshot:
-        yield snapshot
+@pytest.fixture(params=["everything in one pass", "a first message at the phone"])
+def begun(request, dovecot, dovecot_smtp, tmp_path) -> Iterator[Begun]:
+    story = SCENARIOS[request.param]
+    with story.begun(tmp_path / "origin", dovecot, dovecot_smtp) as snapshot:
+        yield story, snapshot
 
 
-STORY: Scenario = SCENARIOS["everything at once"]
+Begun = tuple[Scenario, Snapshot]
 
 
-def limited(begun: Snapshot, killer: KillServer, folder: Path, limits: list[dict[str, int]]) -> int:
+def limited(begun: Begun, killer: KillServer, folder: Path, limits: list[dict[str, int]]) -> int:
     """Run the story under each limit and then without; how many were hindered before their end."""
-    script = f"{STORY.run.__module__}:{STORY.run.__name__}"
-    peace = begun.fresh(folder)
-    wanted = str(STORY.finish(peace))
+    story, snapshot = begun
+    script = f"{story.run.__module__}:{story.run.__name__}"
+    wanted = str(story.finish(snapshot.fresh(folder)))
     hindered = 0
     for limit in limits:
-        there = begun.fresh(folder)
+        there = snapshot.fresh(folder)
         ended = killer.run(script, there.config, there.clock(), **limit)
         assert not ended.killed
         assert len(ended.refused.splitlines()) <= 1
         hindered += bool(ended.refused)
-        assert str(STORY.finish(there)) == wanted, limit
+        assert str(story.finish(there)) == wanted, limit
     return hindered
 
 
