@@ -10,7 +10,7 @@ TORTURES ?= tests/crash tests/torture tests/property
 
 EXTRAS := media,speech,demo,metrics,web,test,lint
 
-.PHONY: help demo test torture test-in-docker lint servers constraints clean
+.PHONY: help demo test torture test-in-docker lint servers bench constraints clean
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,6 +38,11 @@ lint: .venv/test.stamp ## ruff and mypy
 
 servers: ## get the real mail servers for the tests
 	@tests/support/setup/servers.sh
+
+bench: .venv/test.stamp servers ## speed beside mbsync, OfflineIMAP and interimap, a quarter of an hour
+	@tests/support/setup/peers.sh
+	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m tests.bench.emails
 
 constraints: ## remake constraints.txt from the newest versions that fit together
 	rm -rf .cache/constraints
