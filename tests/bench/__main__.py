@@ -23,6 +23,8 @@ from tests.support.tls import Authority
 
 _FAR = 0.05
 """Seconds of a round trip to a server that is far away."""
+_ENOUGH = 20.0
+"""Seconds after which a run is not repeated."""
 _DOVECOT = """\
 namespace inbox {
   mailbox Drafts {
@@ -134,9 +136,10 @@ class Bench:
     def _no_change(self, client: Client, proxy: Proxy, rows: tuple[Row, Row]) -> None:
         for row, seconds in zip(rows, (0.0, _FAR), strict=True):
             proxy.delay(seconds / 2)
-            row.by[client.name] = best(
-                [run(client.command, env=client.env, proxy=proxy) for _ in range(self._repeat)]
-            )
+            runs = [run(client.command, env=client.env, proxy=proxy)]
+            while len(runs) < self._repeat and sum(one.seconds for one in runs) < _ENOUGH:
+                runs.append(run(client.command, env=client.env, proxy=proxy))
+            row.by[client.name] = best(runs)
             say(f"{row.work}: {client.name}: {row.by[client.name]}")
         proxy.heal()
 
