@@ -35,6 +35,9 @@ from syncengine.rules.guard import Limits
 from syncengine.rules.identity import recognise
 from syncengine.rules.plan import Policy
 
+_MUCH = 100
+"""Changes that bring some 50 kB: more than a connection's first three flights carry (RFC 6928)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Binding:
@@ -113,7 +116,12 @@ class Binding:
         return media_of(content, "", kind).media_type
 
     def open_account(
-        self, index: Index, *, trace: Trace | None = None, on_socket: Callable[[socket], None] | None = None
+        self,
+        index: Index,
+        *,
+        trace: Trace | None = None,
+        on_socket: Callable[[socket], None] | None = None,
+        compress: bool = False,
     ) -> ImapAccount:
         """The account, connected when first used; whoever opens it closes it."""
         imap = self.mailbox.imap4
@@ -132,13 +140,14 @@ class Binding:
             mask=self.mask,
             known_capabilities=index.views.capabilities(_server(imap)),
             on_socket=on_socket,
+            compress=compress,
         )
         return ImapAccount(settings, recognise=self.recognise, memory=index.views, trace=trace)
 
     @contextmanager
     def connect(self, index: Index) -> Iterator[ImapAccount]:
         """The account for one pass, connected when first used, closed at the end."""
-        remote = self.open_account(index)
+        remote = self.open_account(index, compress=self._much_waits(index))
         try:
             yield remote
             self.note_server(index, remote)
@@ -149,6 +158,11 @@ class Binding:
             raise
         finally:
             remote.close()
+
+    def _much_waits(self, index: Index) -> bool:
+        """Whether the phone has changed so many e-mails that carrying it over is worth compressing."""
+        account = self.known_account(index) if self.reads_aloud else None
+        return account is not None and index.emails.waiting(account.id) >= _MUCH
 
     def note_server(self, index: Index, remote: ImapAccount) -> None:
         """Remember what the server offered, for the next connection to it."""

@@ -200,9 +200,8 @@ class Connection:
             conversation = self._conversation(secret)
             untagged = Untagged()
             self._logged_in(self._authenticate(channel, conversation, secret, untagged), untagged)
-            self._compress(channel)
             commands = first(self.capabilities)
-            return self._after(channel.exchange([*self._enabling(), *commands], Untagged()), len(commands))
+            return self._after(self._begin(channel, [], commands), len(commands))
 
     def _connect(self) -> Channel:
         host, port = self.settings.endpoint
@@ -237,10 +236,14 @@ class Connection:
             largest = {"LITERAL+": 1 << 62, "LITERAL-": 4096}
             self._channel.literals = max((largest.get(word, 0) for word in self.capabilities), default=0)
 
-    def _compress(self, channel: Channel) -> None:
-        """COMPRESS=DEFLATE (RFC 4978), where wanted and offered."""
-        if self.settings.compress and (compressing := self.compressing()):
-            channel.exchange(compressing, Untagged())
+    def _begin(self, channel: Channel, login: Sequence[Command], commands: Sequence[Command]) -> Reply:
+        """``login``, ENABLE and ``commands`` in one write; COMPRESS last, where wanted: it costs no trip."""
+        compressing = self.compressing() if self.settings.compress else []
+        sent = [*login, *self._enabling(), *commands, *compressing]
+        reply = channel.exchange(sent, Untagged(), gate=bool(login))
+        if not compressing or len(reply.results) < len(sent):
+            return reply
+        return Reply(reply.results[:-1], reply.untagged, reply.tags[:-1])
 
     def _known_before(self, secret: str) -> bool:
         """Whether login and first commands may travel together: only behind a plain LOGIN command.
@@ -253,7 +256,6 @@ class Connection:
             "LIST-STATUS" in settings.known_capabilities
             and settings.authentication in (Authentication.PLAIN, Authentication.LOGIN)
             and "LOGINDISABLED" not in self.capabilities
-            and not settings.compress
             and (settings.account + secret).isascii()
         )
 
@@ -280,7 +282,7 @@ class Connection:
         start = login_command(self.settings.account, secret)
         self._offer(self.settings.known_capabilities)
         commands = first(self.capabilities)
-        reply = channel.exchange([start, *self._enabling(), *commands], Untagged(), gate=True)
+        reply = self._begin(channel, [start], commands)
         self._logged_in(reply.results[0], reply.untagged)
         return self._after(Reply(reply.results[1:], reply.untagged, reply.tags[1:]), len(commands))
 

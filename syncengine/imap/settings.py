@@ -63,7 +63,7 @@ class AccountSettings:
     mask: frozenset[str] = frozenset()
     """Capabilities not to use although the server offers them."""
     compress: bool = False
-    """COMPRESS=DEFLATE where offered: fewer octets, one more round trip at login."""
+    """COMPRESS=DEFLATE where offered, behind the first commands: fewer octets, no round trip more."""
     known_capabilities: frozenset[str] = frozenset()
     """What the server offered last time: lets login, ENABLE and the first commands travel together."""
     on_socket: Callable[[socket], None] | None = None

@@ -236,6 +236,16 @@ class Emails:
         """What the phone has changed: not yet in the account, or in Trash from where it can be restored."""
         return self._rows(account, _TOUCHED + " ORDER BY e.folder, e.uid")
 
+    def waiting(self, account: int) -> int:
+        """How many changes of the phone may still have to be carried over."""
+        return int(
+            self._db.execute(
+                "SELECT count(*) FROM emails WHERE changed_at IS NOT NULL"
+                " AND folder IN (SELECT id FROM folders WHERE account = ?)",
+                [account],
+            ).fetchone()[0]
+        )
+
     def all(self, account: int) -> tuple[EmailRow, ...]:
         """Every e-mail, by arrival."""
         return self._rows(account, " ORDER BY e.arrived, e.folder, e.uid")

@@ -137,19 +137,38 @@ def test_what_was_asked_ahead_and_given_up_is_taken_for_nothing_else(connect, do
     assert again == list(range(1, 1_001))
 
 
+def touched(there: World, count: int) -> None:
+    """Have the phone mark so many e-mails the other way."""
+    emails = there.engine.index.emails
+    for row in emails.all(1)[:count]:
+        emails.say_heard(1, row, not row.is_heard, 0.0)
+
+
 def test_a_thousand_flags_out_are_one_command_each_way(dovecot, wire: Proxy, tmp_path):
-    with filled(tmp_path, dovecot, wire, 2_000, system=ALOUD) as (there, _):
+    with filled(tmp_path, dovecot, wire, 2_000, system=ALOUD, mask=PLAINLY) as (there, _):
         there.sync_ok()
         there.quiet()
-        rows = there.engine.index.emails.all(1)
-        for row in rows[:1_000]:
-            there.engine.index.emails.say_heard(1, row, not row.is_heard, 0.0)
+        touched(there, 1_000)
         cost = trips(there, wire)
 
         assert wire.said(rb"UID STORE .* \+FLAGS") == 1
         assert wire.said(rb"UID STORE .* -FLAGS") == 1
         assert cost == 4
         assert max(map(len, wire.lines("C"))) < 8192
+
+
+@pytest.mark.parametrize(("count", "compressed"), [(99, False), (100, True)])
+def test_what_waits_in_great_number_is_compressed_in_no_trip_of_its_own(
+    count, compressed, dovecot, wire: Proxy, tmp_path
+):
+    with filled(tmp_path, dovecot, wire, 200, system=ALOUD) as (there, _):
+        there.sync_ok()
+        there.quiet()
+        touched(there, count)
+
+        assert trips(there, wire) == 4
+        assert wire.said(rb"COMPRESS") == compressed
+        assert (wire.counts.bytes_in < 4_000) == compressed
 
 
 def test_a_thousand_flags_in_cost_what_one_costs(dovecot, wire: Proxy, tmp_path):
