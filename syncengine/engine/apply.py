@@ -111,9 +111,9 @@ class Applier:
         self.index.views.record_removed(
             self.account, [p for p, o in zip(places, outcomes, strict=True) if o.done], self.clock()
         )
-        for outcome in outcomes:
+        for place, outcome in zip(places, outcomes, strict=True):
             if outcome.done and outcome.place is not None:
-                seen = self.index.views.was_seen(self.account, outcome.token)
+                seen = self.index.views.was_seen(self.account, place)
                 self.index.views.record_placed(self.account, outcome.token, outcome.place, seen=seen)
         if to is not None:
             self.index.pairs.note_trashed(self.account, [o.token for o in outcomes if o.done])

@@ -86,7 +86,7 @@ class Filing:
             self.index.pairs.close_intents(intents, "done", self.binding.clock())
             for place, outcome in zip(moves, outcomes, strict=True):
                 if outcome.done:
-                    seen = self.index.views.was_seen(self.account, outcome.token)
+                    seen = self.index.views.was_seen(self.account, place)
                     self.index.views.record_removed(self.account, [place], self.binding.clock())
                     if outcome.place is not None:
                         self.index.views.record_placed(self.account, outcome.token, outcome.place, seen=seen)

@@ -173,6 +173,7 @@ class Pairs:
                 " deleted_by_phone = CASE WHEN :base = 'deleted' THEN :phone ELSE 0 END,"
                 " closed_at = CASE WHEN :base = 'deleted' THEN :now END, absent = 0,"
                 " spare = CASE WHEN :base = 'deleted' THEN 0 ELSE spare END,"
+                " trashed = CASE WHEN :base = 'deleted' THEN trashed ELSE 0 END,"
                 " pending = NULL, pending_since = NULL, deadline = NULL, expired = 0, error = NULL",
                 {"account": account, "token": token, "base": base, "now": now, "phone": by_phone},
             )
@@ -190,7 +191,7 @@ class Pairs:
                 "INSERT INTO pairs (account, token, base, local, sent_at)"
                 " VALUES (:account, :token, :base, :base, :now)"
                 " ON CONFLICT (account, token) DO UPDATE SET base = :base, sent_at = :now, sighted = 0,"
-                " absent = 0, linked = 1, closed_at = NULL,"
+                " absent = 0, linked = 1, trashed = 0, closed_at = NULL,"
                 " pending = NULL, pending_since = NULL, deadline = NULL, expired = 0",
                 {"account": account, "token": token, "base": base, "now": now},
             )

@@ -287,14 +287,14 @@ class Views:
         ).fetchone()
         return str(row["name"]) if row else None
 
-    def was_seen(self, account: int, token: Token) -> bool:
-        """Whether the last known copy of a message was read."""
+    def was_seen(self, account: int, place: Place) -> bool:
+        """Whether the copy at a place was read when it was last looked at."""
         row = self._db.execute(
-            "SELECT max(s.seen) AS seen FROM sightings s JOIN folders f ON s.folder = f.id"
-            " WHERE f.account = ? AND s.token = ?",
-            [account, token],
+            "SELECT s.seen FROM sightings s JOIN folders f ON s.folder = f.id"
+            " WHERE f.account = ? AND f.name = ? AND s.uidvalidity = ? AND s.uid = ?",
+            [account, place.folder, place.uidvalidity, place.uid],
         ).fetchone()
-        return bool(row["seen"])
+        return bool(row and row["seen"])
 
     def header_search_broken(self, host: str) -> bool:
         """Whether a server's header search was caught lying or refusing."""

@@ -47,7 +47,7 @@ class Memory:
     absent: bool = False
     """A sound look that followed its disappearance did not find it."""
     trashed: bool = False
-    """A copy was sighted in Trash at some time."""
+    """A copy was sighted in Trash since the message was last agreed to be there."""
     spare: bool = False
     """A copy lay in Trash while another was live: only in Trash is then no act before a sound look."""
     deleted_by_phone: bool = False

@@ -12,6 +12,7 @@ from typing import Self
 from imapclient import IMAPClient, SocketTimeout
 
 from tests.support.base import Login, Server
+from tests.support.waiting import eventually
 
 INBOX = "INBOX"
 
@@ -142,11 +143,15 @@ class MailProgram:
     def _look(self, folder: str) -> None:
         """Select the folder anew, so that what others did meanwhile is seen.
 
-        Dovecot answers once with SERVERBUG where a Maildir was made again under it.
+        Dovecot answers with SERVERBUG for a moment where a Maildir was made again under it.
         """
+        eventually(lambda: self._opened(folder), every=0.1)
+
+    def _opened(self, folder: str) -> bool:
         try:
             self.client.select_folder(self.name(folder))
         except self.client.Error as error:
             if "SERVERBUG" not in str(error):
                 raise
-            self.client.select_folder(self.name(folder))
+            return False
+        return True
