@@ -91,7 +91,7 @@ class Runner:
                 with mailbox_lock(self.state_dir, binding.number):
                     self.index.passes.take_dirty(binding.number)
                     passed = self._reported(binding, wish, self._pass)
-                    self.index.passes.record(binding.number, binding.clock(), _first(passed.report))
+                    self._record(passed.report, binding.clock())
             except Busy:
                 if passed is None:
                     raise
@@ -100,6 +100,13 @@ class Runner:
                 break
         assert passed is not None  # the first round ends in a pass or raises
         return passed
+
+    def _record(self, report: Report, now: float) -> None:
+        """Note how a pass ended, and add it to its hour."""
+        changes = sum(a.count for a in report.actions if a.verb is not Verb.INDEX)
+        with self.index.database.write():
+            self.index.passes.record(report.mailbox, now, _first(report))
+            self.index.hours.add(report.mailbox, now, changes, failed=not report.ok)
 
     def _reported(self, binding: Binding, wish: Wish, work: Work) -> Passed:
         started = time.monotonic()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from syncengine.index.database import Database
 from syncengine.index.emails import EmailRow, Emails
+from syncengine.index.hours import Hour, Hours
 from syncengine.index.messages import Messages
 from syncengine.index.pairs import Intent, Pairs, Pending
 from syncengine.index.passes import HeldDelete, Passes, PassRecord
@@ -26,6 +27,8 @@ __all__ = [
     "EmailRow",
     "Emails",
     "HeldDelete",
+    "Hour",
+    "Hours",
     "Index",
     "Intent",
     "Messages",
@@ -62,6 +65,7 @@ class Index:
         self.reports = Reports(database)
         self.emails = Emails(database)
         self.passes = Passes(database)
+        self.hours = Hours(database)
 
     @classmethod
     def open(cls, state_dir: Path) -> Index:
