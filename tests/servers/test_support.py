@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 
 import pytest
+from imapclient.exceptions import IMAPClientError
 
-from tests.support.base import ROOT, greets
+from tests.support.base import ROOT, Server, greets
 from tests.support.faults import When
 from tests.support.smtp import smtp_front
 from tests.support.waiting import eventually
@@ -52,6 +53,21 @@ def test_a_mail_program_does_its_verbs_on_every_server(imap_server, raw_client):
     assert mail.name("Work/Other") in mail.folders()
     mail.delete("Work/Other")
     assert mail.name("Work/Other") not in mail.folders()
+
+
+def test_a_mail_program_outlives_a_session_that_the_server_broke(dovecot, raw_client, proxy_to):
+    """SERVERBUG is asked again in a session of its own; every other refusal is told at once."""
+    login, proxy = dovecot.new_user(), proxy_to(dovecot.host, dovecot.imap_port)
+    raw_client(dovecot, login).append(MAIL)
+    through = Server(name="proxy", host=proxy.host, imap_port=proxy.port, users=iter([]))
+    program = raw_client(through, login)
+    proxy.answer(rb"SELECT|EXAMINE", b"{tag} NO [SERVERBUG] Internal error occurred.\r\n", times=2)
+    assert len(program.uids()) == 1
+    assert proxy.counts.connections == 3
+
+    proxy.answer(rb"SELECT|EXAMINE", b"{tag} NO [INUSE] later\r\n", times=1)
+    with pytest.raises(IMAPClientError, match="INUSE"):
+        program.uids()
 
 
 def test_every_user_has_a_mailbox_of_their_own(imap_server, raw_client):

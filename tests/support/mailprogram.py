@@ -6,8 +6,9 @@ and spelled as the server wants them; messages are addressed by UID.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from imapclient import IMAPClient, SocketTimeout
 
@@ -16,17 +17,16 @@ from tests.support.waiting import eventually
 
 INBOX = "INBOX"
 
+T = TypeVar("T")
+
 
 class MailProgram:
     """One logged-in connection; close it, or use it in a ``with`` statement."""
 
     def __init__(self, server: Server, login: Login) -> None:
         self.server = server
-        self.client = IMAPClient(
-            server.host, server.imap_port, ssl=False, timeout=SocketTimeout(connect=10, read=30)
-        )
-        self.client._imap.debug = 0
-        self.client.login(login.user, login.password)
+        self.login = login
+        self.client = self._logged_in()
 
     def __enter__(self) -> Self:
         return self
@@ -140,18 +140,32 @@ class MailProgram:
         self.flag(uid, "\\Deleted", folder=folder)
         self.client.uid_expunge([uid])
 
-    def _look(self, folder: str) -> None:
-        """Select the folder anew, so that what others did meanwhile is seen.
+    def patient(self, ask: Callable[[], T]) -> T:
+        """Return what ``ask``, which only reads, finds; in a new session where the server broke this one.
 
-        Dovecot answers with SERVERBUG for a moment where a Maildir was made again under it.
+        Dovecot answers with SERVERBUG for a moment where a Maildir was made again under a session.
         """
-        eventually(lambda: self._opened(folder), every=0.1)
+        (found,) = eventually(lambda: (self._asked(ask),), every=0.1)
+        return found
 
-    def _opened(self, folder: str) -> bool:
+    def _asked(self, ask: Callable[[], T]) -> T:
         try:
-            self.client.select_folder(self.name(folder))
+            return ask()
         except self.client.Error as error:
             if "SERVERBUG" not in str(error):
                 raise
-            return False
-        return True
+            self.close()
+            self.client = self._logged_in()
+            raise AssertionError(str(error)) from error
+
+    def _logged_in(self) -> IMAPClient:
+        client = IMAPClient(
+            self.server.host, self.server.imap_port, ssl=False, timeout=SocketTimeout(connect=10, read=30)
+        )
+        client._imap.debug = 0
+        client.login(self.login.user, self.login.password)
+        return client
+
+    def _look(self, folder: str) -> None:
+        """Select the folder anew, so that what others did meanwhile is seen."""
+        self.patient(lambda: self.client.select_folder(self.name(folder)))

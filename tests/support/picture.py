@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from imapclient import IMAPClient
-
 from syncengine.engine.status import Message
 from tests.support.base import Login, Server
+from tests.support.mailprogram import MailProgram
 from tests.support.world import NUMBER, World
 
 _SUBJECT = re.compile(rb"^Subject:\s*(.*?)\s*$", re.IGNORECASE | re.MULTILINE)
@@ -54,19 +53,23 @@ def picture(world: World) -> Picture:
 
 def holdings(server: Server, login: Login) -> dict[str, tuple[Copy, ...]]:
     """Where the account holds which token, or mail of others by its subject, with the flags that matter."""
-    found: dict[str, list[Copy]] = {}
-    with IMAPClient(server.host, server.imap_port, ssl=False, timeout=30) as client:
-        client.login(login.user, login.password)
-        for _, _, name in client.list_folders():
-            if not client.select_folder(name, readonly=True)[b"EXISTS"]:
-                continue
-            uids = client.search("ALL")
-            for item in client.fetch(uids, ["FLAGS", "BODY.PEEK[HEADER]"]).values():
-                header = item[b"BODY[HEADER]"]
-                token = _TOKEN.search(header) or _SUBJECT.search(header)
-                flags = tuple(sorted(f.decode() for f in _SAID.intersection(item[b"FLAGS"])))
-                found.setdefault(token[1].decode() if token else "", []).append((name, flags))
+    with MailProgram(server, login) as mail:
+        found = mail.patient(lambda: _held(mail))
     return {token: tuple(sorted(copies)) for token, copies in found.items()}
+
+
+def _held(mail: MailProgram) -> dict[str, list[Copy]]:
+    found: dict[str, list[Copy]] = {}
+    for _, _, name in mail.client.list_folders():
+        if not mail.client.select_folder(name, readonly=True)[b"EXISTS"]:
+            continue
+        uids = mail.client.search("ALL")
+        for item in mail.client.fetch(uids, ["FLAGS", "BODY.PEEK[HEADER]"]).values():
+            header = item[b"BODY[HEADER]"]
+            token = _TOKEN.search(header) or _SUBJECT.search(header)
+            flags = tuple(sorted(f.decode() for f in _SAID.intersection(item[b"FLAGS"])))
+            found.setdefault(token[1].decode() if token else "", []).append((name, flags))
+    return found
 
 
 def _let_go(message: Message) -> bool:

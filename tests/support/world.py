@@ -154,7 +154,9 @@ class World:
 
     def places(self, message_id: str) -> list[tuple[str, int]]:
         """Where the account holds the message: (folder, UID), Trash included."""
-        token = token_of(message_id)
+        return self.mail.patient(lambda: self._holding(token_of(message_id)))
+
+    def _holding(self, token: str) -> list[tuple[str, int]]:
         found = []
         for name in sorted(self.mail.folders()):
             self.mail.client.select_folder(name, readonly=True)
@@ -176,20 +178,23 @@ class World:
 
     def flags(self, folder: str, uid: int) -> set[str]:
         """Flags of a message, by the server's own name of the folder."""
-        self.mail.client.select_folder(folder, readonly=True)
+        self._look(folder, readonly=True)
         return {flag.decode() for flag in self.mail.client.get_flags([uid])[uid]} - {"\\Recent"}
 
     def flag(self, message_id: str, *flags: str) -> None:
         """Set flags in the mail program."""
         folder, uid = self.place(message_id)
-        self.mail.client.select_folder(folder)
+        self._look(folder)
         self.mail.client.add_flags([uid], flags)
 
     def unflag(self, message_id: str, *flags: str) -> None:
         """Take flags off in the mail program."""
         folder, uid = self.place(message_id)
-        self.mail.client.select_folder(folder)
+        self._look(folder)
         self.mail.client.remove_flags([uid], flags)
+
+    def _look(self, folder: str, *, readonly: bool = False) -> None:
+        self.mail.patient(lambda: self.mail.client.select_folder(folder, readonly=readonly))
 
     def move(self, message_id: str, to: str) -> None:
         """Move the message in the mail program."""
