@@ -37,7 +37,7 @@ exec chroot "$root" /bin/bash -e /srv/state/boot.sh
 
 def find(name: str) -> Found:
     """Return the server of that name in its Debian folder, or raise ``AbsentError``."""
-    version = _root(name) / "version"
+    version = root(name) / "version"
     if os.getuid() != 0:
         raise AbsentError("its Debian folder can only be entered by root")
     if not version.exists():
@@ -63,7 +63,7 @@ def run(name: str, *, state: Path, boot: str, ready: Callable[[], bool]) -> Iter
         "-c",
         ENTER,
         "enter",
-        str(_root(name)),
+        str(root(name)),
         str(state),
         f"{name}.test",
     ]
@@ -71,5 +71,6 @@ def run(name: str, *, state: Path, boot: str, ready: Callable[[], bool]) -> Iter
         yield
 
 
-def _root(name: str) -> Path:
+def root(name: str) -> Path:
+    """Return where a server's Debian folder is, or would be."""
     return cache_folder() / f"{name}-{RECIPE}"

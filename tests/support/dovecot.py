@@ -71,6 +71,13 @@ def find() -> Found:
         raise AbsentError(f"Dovecot 2.3 with pop3d and lmtpd is not installed, and {error}") from None
 
 
+def has_sieve() -> bool:
+    """Whether this Dovecot runs its users' rules (RFC 5228), by Pigeonhole."""
+    plugin = (PARTS / "modules" / "lib90_sieve_plugin.so").relative_to("/")
+    root = chroot.root("dovecot") if find().way == "chroot" else Path("/")
+    return (root / plugin).exists()
+
+
 @contextmanager
 def start(authority: Authority, *, layout: str = "maildir", extra: str = "") -> Iterator[Dovecot]:
     """Run a Dovecot that stores as ``layout`` (maildir, mdbox, sdbox), ``extra`` added to its settings."""

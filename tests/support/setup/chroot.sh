@@ -12,7 +12,7 @@ name=$1
 case $name in
     cyrus) packages="cyrus-imapd cyrus-pop3d sasl2-bin" version=cyrus-imapd ;;
     courier) packages="courier-imap courier-pop" version=courier-imap ;;
-    dovecot) packages="dovecot-imapd dovecot-pop3d dovecot-lmtpd" version=dovecot-core ;;
+    dovecot) packages="dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve" version=dovecot-core ;;
     *) echo "chroot.sh: no such server: $name" >&2; exit 2 ;;
 esac
 

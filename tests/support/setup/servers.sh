@@ -13,7 +13,7 @@ here=tests/support/setup
 greenmail=2.1.14 # the same as in compose/compose.yaml
 image=greenmail/standalone:$greenmail
 wanted="maven default-jre-headless debootstrap util-linux docker-compose"
-dovecot="dovecot-imapd dovecot-pop3d dovecot-lmtpd"
+dovecot="dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve"
 
 say() { echo "servers: $*" >&2; }
 
