@@ -82,6 +82,10 @@ class SmtpWire(smtplib.SMTP):
         self.sock.settimeout(self.timeout)
         self.sock.sendall(s.encode() if isinstance(s, str) else s)
 
+    def putcmd(self, cmd: str, args: str = "") -> None:
+        """Send a command; a verb that smtplib writes small goes out as the manual prints it."""
+        super().putcmd(cmd.upper() if args else cmd, args)
+
     def getreply(self) -> tuple[int, bytes]:
         """Read one reply of at most 64 KiB within the timeout; raises ``OSError`` for what is none."""
         return self.reply_within(self.timeout)

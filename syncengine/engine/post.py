@@ -170,7 +170,9 @@ class MailboxPost:
         from syncengine.voicemail.audio import convert  # noqa: PLC0415 - only when a message is sent
 
         made = convert(data, name, self.mailbox.attach_format)
-        return (Attachment(made.data, made.extension, made.media_type),), made.note
+        # [MS-OXOUM] 2.2.2.2: Outlook's form wants MP3 by this name, not by that of RFC 3003.
+        media_type = "audio/mp3" if made.media_type == "audio/mpeg" else made.media_type
+        return (Attachment(made.data, made.extension, media_type),), made.note
 
 
 def _fax(data: bytes) -> tuple[tuple[Attachment, ...], str | None]:

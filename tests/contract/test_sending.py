@@ -220,6 +220,58 @@ def test_a_message_seen_after_a_lost_reply_was_taken_for_its_copies_too(dovecot,
         assert len(server.sessions) == 1
 
 
+def test_with_append_the_copies_alone_go_by_smtp(dovecot, tmp_path):
+    options = COPIES | {"delivery": "append"}
+    script = {"RCPT": ["250 ok", "450 later", "250 ok"]}
+    with scripted(script) as server, sending(tmp_path, dovecot, server, options=options) as there:
+        message = there.deliver()
+        report = there.resync()
+        assert [e.what.split(":")[0] for e in report.errors] == ["copy to other@example.com"]
+        assert there.message(message).delivery == "confirmed"
+        assert rcpts(server.session()) == COPIES["copies"]
+        assert there.place(message)[0] == "Voice Mail Messages"
+
+        there.clock.forward(2 * HOUR)
+        there.sync_ok()
+        assert rcpts(server.session(1)) == ["other@example.com"]
+        there.quiet()
+
+
+def test_copies_get_nothing_again_when_a_message_is_put_back(dovecot, tmp_path):
+    options = COPIES | {"delivery": "append"}
+    with scripted() as server, sending(tmp_path, dovecot, server, options=options) as there:
+        message = there.deliver()
+        there.sync_ok()
+        there.box.delete(message)
+        there.sync_ok()
+        there.expunge(message)
+        there.sync_ok()
+        there.box.restore(message)
+        there.sync_ok()
+        there.sync_ok()
+        assert there.message(message).delivery == "confirmed"
+        assert len(server.sessions) == 1
+
+
+@pytest.mark.parametrize("delivery", ["smtp", "append"])
+def test_copies_get_nothing_again_when_the_index_is_lost(dovecot, tmp_path, delivery):
+    options = COPIES | {"delivery": delivery}
+    with scripted() as server, sending(tmp_path, dovecot, server, options=options) as there:
+        message = there.deliver()
+        there.sync_ok()
+        if delivery == "smtp":
+            there.mail.append(server.session().body)
+            there.sync_ok()
+        there.engine.close()
+        for part in (there.folder / "state").glob("index.sqlite*"):
+            part.unlink()
+        there.open()
+        there.sync_ok()
+        there.quiet()
+        assert there.message(message).delivery == "confirmed"
+        assert len(server.sessions) == 1
+
+
 # In doubt
 
 
@@ -586,7 +638,7 @@ def test_names_are_completed_and_the_account_is_the_sender(dovecot, tmp_path, ac
         there.deliver()
         there.sync_ok()
         session = server.session()
-        assert session.commands[0].lower() == "ehlo smtp.example"
+        assert session.commands[0] == "EHLO smtp.example"
         assert session.commands[1] == f"MAIL FROM:<{sender}>"
         assert rcpts(session) == [OWN]
         assert f"<{sender}>".encode() in session.body

@@ -65,8 +65,8 @@ def test_the_manuals_example_goes_over_the_wire_as_printed() -> None:
         tried = send(settings(server))
         session = server.session()
     assert session.commands == [
-        "ehlo sun.af.mil",
-        "helo sun.af.mil",
+        "EHLO sun.af.mil",
+        "HELO sun.af.mil",
         "MAIL FROM:<driver@sun.af.mil>",
         "RCPT TO:<God@heaven.af.mil>",
         "DATA",
@@ -418,7 +418,7 @@ def test_an_address_that_could_inject_a_command_is_refused_without_a_connection(
 def test_an_ehlo_name_cannot_inject_a_command() -> None:
     with scripted() as server:
         send(settings(server, helo_name="a\r\nMAIL FROM:<x@y.example>"))
-        assert server.session().commands[0] == "ehlo [127.0.0.1]"
+        assert server.session().commands[0] == "EHLO [127.0.0.1]"
 
 
 def test_an_international_address_needs_smtputf8_and_the_others_go_on_without_it() -> None:
