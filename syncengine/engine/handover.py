@@ -112,7 +112,9 @@ class Handover:
         return outcome.done
 
     def _appended(self, queued: Queued, message: LocalMessage, *, placed: bool) -> None:
-        self.ledger.settle(queued, QueueState.SENT, "APPEND accepted")
+        # What is put back goes to the account alone: the copies had it when it was new.
+        copies_due = self.clock() if self.post.copies and queued.resend == 1 else None
+        self.ledger.settle(queued, QueueState.SENT, "APPEND accepted", copies_due=copies_due)
         if placed:
             self.index.pairs.settle(self.account, queued.token, message.state, self.clock())
         self.ledger.handed_over(queued, Verb.RESTORE if queued.resend > 1 else Verb.APPEND)

@@ -13,7 +13,7 @@ from syncengine.errors import AuthenticationFailed, ConnectionLost, FolderError,
 from syncengine.imap.scope import trash_folder, voice_folder
 from syncengine.index import Index
 from syncengine.model import Folder, Role, Token, token_of
-from syncengine.options.schema import DeliveryBy, Imap4, Protocol, SearchMode, Security
+from syncengine.options.schema import Imap4, Protocol, SearchMode, Security
 from syncengine.options.secret import SecretUnavailable
 
 Tried = tuple[str, Step]
@@ -37,7 +37,7 @@ def try_account(binding: Binding, index: Index) -> Iterator[Tried]:
                 yield "imap4", step
         finally:
             copy.close()
-    if mailbox.smtp.server and mailbox.delivery is DeliveryBy.SMTP:
+    if mailbox.smtp.server and mailbox.uses_smtp:
         yield from _steps("smtp", lambda: smtp_steps(binding.post.smtp_settings()))
     if mailbox.pop3.server and mailbox.protocol is Protocol.POP3:
         yield from _steps("pop3", lambda: pop3_steps(binding.post.pop3_settings()))

@@ -214,15 +214,21 @@ class Queue:
             )
 
     def arrived(self, mailbox: str, token: Token, now: float) -> None:
-        """It was seen in the account: whoever was given it in the same transaction has it too."""
+        """It was seen in the account: whoever was given it in the same transaction has it too.
+
+        The copies that are still open are due then, but not where nothing is known of any sending: an
+        index that was lost, or is older than the account, would give them all messages once more.
+        """
         row = self.get(mailbox, token)
         if row is None:
             return
+        begun = row.state is QueueState.IN_DOUBT or bool(row.recipients)
         seen = f"{Result.SUCCESS}: seen in the account"
         recipients = {
             a: seen if reply.startswith(Result.IN_DOUBT) else reply for a, reply in row.recipients.items()
         }
-        self.settle(mailbox, token, QueueState.SENT, recipients=recipients, copies_due=now)
+        copies_due = now if begun and row.resend == 1 else None
+        self.settle(mailbox, token, QueueState.SENT, recipients=recipients, copies_due=copies_due)
 
     # What became of it
 

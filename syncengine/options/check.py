@@ -39,11 +39,13 @@ def _needs_of_integration(mailbox: Mailbox) -> Iterator[Complaint]:
     why = "email_integration = true needs"
     if not mailbox.email_name:
         yield ("email_name",), f"{why} an e-mail name"
-    if mailbox.delivery is DeliveryBy.SMTP:
-        if not mailbox.smtp.server:
+    if not mailbox.smtp.server:
+        if mailbox.delivery is DeliveryBy.SMTP:
             yield ("smtp", "server"), f'{why} an SMTP server, or delivery = "append"'
-        if mailbox.smtp.authentication is not Authentication.NONE:
-            yield from _credentials("smtp", mailbox.smtp, "this authentication needs")
+        elif mailbox.copies:
+            yield ("copies",), 'they need an SMTP server; delivery = "append" reaches the own account alone'
+    if mailbox.uses_smtp and mailbox.smtp.authentication is not Authentication.NONE:
+        yield from _credentials("smtp", mailbox.smtp, "this authentication needs")
     if mailbox.protocol is Protocol.IMAP4 and mailbox.sync_mode is not SyncMode.NONE:
         if not mailbox.imap4.server:
             yield ("imap4", "server"), f'{why} an IMAP4 server, or sync_mode = "none"'

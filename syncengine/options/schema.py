@@ -234,7 +234,7 @@ class Mailbox:
         DeliveryBy, About("How a message gets there: sent, or put straight into the folder (APPEND).")
     ] = DeliveryBy.SMTP
     copies: Annotated[
-        Addresses, About("Further addresses that get every message; they are not synchronised.")
+        Addresses, About("Further addresses that get every message, by SMTP; they are not synchronised.")
     ] = ()
     file_into_folder: Annotated[bool, About('What arrives in INBOX is moved to "Voice Mail Messages".')] = (
         False
@@ -260,6 +260,11 @@ class Mailbox:
             and self.sync_mode is not SyncMode.NONE
             and bool(self.imap4.server)
         )
+
+    @property
+    def uses_smtp(self) -> bool:
+        """Whether anything is sent by SMTP: every message, or with ``append`` the copies alone."""
+        return self.delivery is DeliveryBy.SMTP or bool(self.copies)
 
 
 @dataclass(frozen=True, slots=True)

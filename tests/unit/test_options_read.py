@@ -291,6 +291,18 @@ def test_append_needs_no_smtp_server_but_a_folder_that_is_synchronised(tmp_path)
     assert 'mailboxes.101.delivery: found "append", which needs the protocol "imap4"' in line
 
 
+def test_copies_beside_append_need_an_smtp_server_and_its_login(tmp_path):
+    appending = IMAP.replace("email_name", 'delivery = "append"\ncopies = ["x@example.com"]\nemail_name')
+    login = appending.replace("[mailboxes.101.smtp]", '[mailboxes.101.smtp]\nauthentication = "plain"')
+    assert read(tmp_path, appending).mailboxes["101"].uses_smtp
+    (line,) = problems(tmp_path, appending.replace("[mailboxes.101.smtp]\nserver", "#"))
+    assert "mailboxes.101.copies: they need an SMTP server" in line
+    assert [line.split(": ")[1] for line in problems(tmp_path, login)] == [
+        "mailboxes.101.smtp.account",
+        "mailboxes.101.smtp.password",
+    ]
+
+
 def test_sending_only_and_pop3_need_no_imap_server(tmp_path):
     sending = IMAP[: IMAP.index("[mailboxes.101.imap4]")]
     for line in ('sync_mode = "none"', 'protocol = "pop3"'):
