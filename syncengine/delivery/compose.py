@@ -17,10 +17,10 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from email.utils import format_datetime
+from datetime import tzinfo
 from enum import StrEnum
 
+from syncengine.delivery.call import Call
 from syncengine.delivery.fields import checked_address, clean, named_address, unstructured, without_accents
 from syncengine.model import TOKEN, Kind, LocalMessage
 from syncengine.rules.identity import ascii_domain, mac, mailbox_mark, message_id, thread_id
@@ -78,7 +78,7 @@ def compose(message: LocalMessage, content: Sequence[Attachment] | Notice, envel
     """
     if message.kind is Kind.EMAIL or not TOKEN.fullmatch(message.token):
         raise ValueError("not a voice or fax message with a token")
-    call = _Call.of(message, envelope.zone)
+    call = Call.of(message, envelope.zone)
     files = () if isinstance(content, Notice) else tuple(content)
     names = [f"{call.stem}.{_extension(file.extension)}" for file in files]
     boundary = "=_" + hashlib.sha256(message.token.encode("ascii")).hexdigest()[:32]
@@ -93,44 +93,6 @@ def compose(message: LocalMessage, content: Sequence[Attachment] | Notice, envel
     return b"".join([head, b"\r\n", *(delimiter + part for part in parts), delimiter[:-2], b"--\r\n"])
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """The message in words fit for people and header fields."""
-
-    message: LocalMessage
-    name: str
-    number: str
-    date: str
-    stem: str
-    length: str
-    seconds: int | None
-    """Of a voice message."""
-    pages: int | None
-    """Of a fax."""
-
-    @classmethod
-    def of(cls, message: LocalMessage, zone: tzinfo | None) -> _Call:
-        when = _local(message.received, zone)
-        name, number = clean(message.caller_name), clean(message.caller_number)
-        seconds = _seconds(message.duration) if message.kind is Kind.VOICE else None
-        pages = message.pages if message.kind is Kind.FAX and 0 < (message.pages or 0) < 10**6 else None
-        prefix = "voicemail" if message.kind is Kind.VOICE else "fax"
-        return cls(
-            message=message,
-            name="" if name == number else name,
-            number=number,
-            date=format_datetime(when),
-            stem=f"{prefix}-{when:%Y%m%d-%H%M%S}",
-            length=_length(pages, seconds),
-            seconds=seconds,
-            pages=pages,
-        )
-
-    @property
-    def caller(self) -> str:
-        return ", ".join(filter(None, (self.name, self.number))) or "unknown caller"
-
-
 def _identity(message: LocalMessage, envelope: Envelope) -> Iterator[str]:
     yield f"Message-ID: {message_id(message.token, envelope.domain, copy=envelope.copy)}"
     yield f"References: {thread_id(message.token, envelope.domain)}"
@@ -142,7 +104,7 @@ def _identity(message: LocalMessage, envelope: Envelope) -> Iterator[str]:
     yield f"X-CallID: {message.token}"
 
 
-def _presentation(call: _Call, envelope: Envelope) -> Iterator[str]:
+def _presentation(call: Call, envelope: Envelope) -> Iterator[str]:
     urgent = call.message.urgent
     # A display name with an address in it looks forged to mail filters.
     shown = (call.name or call.number or "Unknown caller").replace("@", " at ")
@@ -151,9 +113,7 @@ def _presentation(call: _Call, envelope: Envelope) -> Iterator[str]:
     if envelope.reply_to:
         yield f"Reply-To: {checked_address(envelope.reply_to)}"
     yield f"Date: {call.date}"
-    what = "Voice message" if call.message.kind is Kind.VOICE else "Fax"
-    length = call.length and (f" ({call.length})" if call.seconds is not None else f", {call.length}")
-    yield unstructured("Subject", f"{what} from {call.caller}{length}")
+    yield unstructured("Subject", call.subject)
     yield f"Importance: {'high' if urgent else 'normal'}"
     if urgent:
         yield from ("X-Priority: 1", "Priority: urgent")
@@ -163,7 +123,7 @@ def _presentation(call: _Call, envelope: Envelope) -> Iterator[str]:
     yield from ("Auto-Submitted: auto-generated", "X-Auto-Response-Suppress: All")
 
 
-def _form(call: _Call, names: Sequence[str]) -> Iterator[str]:
+def _form(call: Call, names: Sequence[str]) -> Iterator[str]:
     voice = call.message.kind is Kind.VOICE
     yield f"Message-Context: {'voice-message' if voice else 'fax-message'}"
     if names:
@@ -180,7 +140,7 @@ def _form(call: _Call, names: Sequence[str]) -> Iterator[str]:
         yield f"X-FaxNumberOfPages: {call.pages}"
 
 
-def _text_parts(call: _Call, notice: Notice | None, names: Sequence[str]) -> Iterator[bytes]:
+def _text_parts(call: Call, notice: Notice | None, names: Sequence[str]) -> Iterator[bytes]:
     lines = _text(call, notice, names)
     yield _part("text/plain; charset=us-ascii", "7bit", "\r\n".join(lines).encode("ascii"))
     if not call.caller.isascii():
@@ -188,7 +148,7 @@ def _text_parts(call: _Call, notice: Notice | None, names: Sequence[str]) -> Ite
         yield _part("text/plain; charset=utf-8", "base64", text.replace(b"\n", b"\r\n").rstrip())
 
 
-def _text(call: _Call, notice: Notice | None, names: Sequence[str]) -> list[str]:
+def _text(call: Call, notice: Notice | None, names: Sequence[str]) -> list[str]:
     message, voice = call.message, call.message.kind is Kind.VOICE
     mailbox = without_accents(clean(message.mailbox)) or "?"
     marks = " and ".join(m for m, on in (("urgent", message.urgent), ("private", message.private)) if on)
@@ -215,7 +175,7 @@ def _text(call: _Call, notice: Notice | None, names: Sequence[str]) -> list[str]
     ]
 
 
-def _file_part(call: _Call, file: Attachment, name: str, content_id: str) -> bytes:
+def _file_part(call: Call, file: Attachment, name: str, content_id: str) -> bytes:
     voice = call.message.kind is Kind.VOICE
     media_type = file.media_type if _MEDIA_TYPE.fullmatch(file.media_type) else "application/octet-stream"
     # `attachment`, not `inline`: some webmail hides inline sound.
@@ -236,30 +196,3 @@ def _part(content_type: str, encoding: str, body: bytes, extra: Sequence[str] = 
 
 def _extension(extension: str) -> str:
     return re.sub(r"[^a-z0-9]", "", extension.lower())[:8] or "bin"
-
-
-def _local(received: datetime, zone: tzinfo | None) -> datetime:
-    """Return the time of the call in the mailbox's zone, its offset in whole minutes (RFC 5322)."""
-    when = received if received.tzinfo else received.replace(tzinfo=UTC)
-    try:
-        when = when.astimezone(zone or when.tzinfo)
-        offset = when.utcoffset() or timedelta()
-        return when.astimezone(timezone(timedelta(minutes=offset // timedelta(minutes=1))))
-    except OverflowError:  # a clock at the end of time
-        return received.replace(tzinfo=UTC)
-
-
-def _seconds(duration: float | None) -> int | None:
-    if duration is None or not 0 <= duration < 10**7:  # NaN compares false; RFC 3803: 10 digits
-        return None
-    return round(duration)
-
-
-def _length(pages: int | None, seconds: int | None) -> str:
-    if seconds is not None:
-        hours, rest = divmod(seconds, 3600)
-        minutes, rest = divmod(rest, 60)
-        return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-    if pages:
-        return f"{pages} page" if pages == 1 else f"{pages} pages"
-    return ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from syncengine.delivery.call import Call
 from syncengine.engine.binding import Binding
 from syncengine.engine.cases import INBOX, cases, is_unlinked, last_folder, notices, pending
 from syncengine.imap.scope import VOICE_FOLDER
@@ -127,7 +128,7 @@ class Picture:
             deleted=message.state is State.DELETED,
             delivery=_delivery(case.memory, view, queued),
             sender=message.caller_name or message.caller_number or "unknown",
-            subject=_subject(message),
+            subject=Call.of(message).subject,
             received=message.received,
             duration=message.duration,
             pages=message.pages,
@@ -244,14 +245,6 @@ def _delivery(memory: Memory, view: RemoteView, queued: Queued | None) -> Delive
 def _reply(queued: Queued | None) -> str | None:
     bad = (QueueState.UNDELIVERABLE, QueueState.BLOCKED, QueueState.DUE)
     return queued.last_reply if queued is not None and queued.state in bad else None
-
-
-def _subject(message: LocalMessage) -> str:
-    who = message.caller_name or message.caller_number or "unknown caller"
-    if message.kind is Kind.FAX:
-        return f"Fax from {who}" + (f", {message.pages} pages" if message.pages else "")
-    seconds = round(message.duration or 0)
-    return f"Voice message from {who} ({seconds // 60}:{seconds % 60:02d})"
 
 
 def _time(seconds: float | None) -> datetime | None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncengine.delivery.call import Call
 from syncengine.delivery.compose import Attachment, Envelope, Notice, compose
 from syncengine.delivery.fields import AddressRefused, clean
 from syncengine.model import Kind, LocalMessage, State, Token
@@ -299,9 +300,10 @@ def test_no_name_or_number_adds_ends_or_changes_a_field(
 
 @given(name=hostile)
 def test_the_subject_decodes_to_the_cleaned_name(name: str) -> None:
-    """What looks like an encoded word is shown, not decoded."""
-    mail = parsed(compose(replace(VOICE, caller_name=name), [WAV], TO_PETER))
+    """What looks like an encoded word is shown, not decoded; lists show the same subject as the mail."""
+    message = replace(VOICE, caller_name=name)
+    mail = parsed(compose(message, [WAV], TO_PETER))
 
     shown = clean(name)
     expected = f"{shown}, +1 203 555 0117" if shown and shown != "+1 203 555 0117" else "+1 203 555 0117"
-    assert str(mail["Subject"]) == f"Voice message from {expected} (0:11)"
+    assert str(mail["Subject"]) == f"Voice message from {expected} (0:11)" == Call.of(message).subject
