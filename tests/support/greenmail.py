@@ -93,6 +93,7 @@ def _from_jar() -> Iterator[Place]:
     options = [f"-Dgreenmail.{name}.port={port}" for name, port in ports.items()]
     hosts = [f"-Dgreenmail.{name}.hostname={HOST}" for name in ports]
     lean = ["-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    lean += ["-Dgreenmail.startup.timeout=60000"]  # its own two seconds a port are short on a busy machine
     with state_folder("greenmail") as folder:
         argv = ["java", *lean, f"-Djava.io.tmpdir={folder}", *options, *hosts, "-jar", str(jar)]
         place = Place(HOST, ports)
