@@ -78,6 +78,13 @@ def remove(file: Path) -> None:
         raise refuse(file, f"cannot be removed: {error.strerror}") from None
 
 
+def give_to_owner_of(folder: Path, file: Path) -> None:
+    """Let a file that root made belong to whom its folder belongs to: the service must be able to use it."""
+    if os.geteuid() == 0:
+        found = folder.stat()
+        os.chown(file, found.st_uid, found.st_gid)
+
+
 def sync_folder(folder: Path) -> None:
     """Bring the folder's entries to the disk, so that a rename outlives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,4 +1,4 @@
-"""Which address shows what. Invariant: every form goes through its visitor's token."""
+"""Which address shows what, and to whom. Invariant: every form goes through its visitor's token."""
 
 from __future__ import annotations
 
@@ -10,46 +10,68 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from syncengine.engine.engine import Engine
 from syncengine.errors import SyncError
-from syncengine.web import mailbox, misc, options, sound, status
-from syncengine.web.gate import Access, Gate
-from syncengine.web.site import Site, done, environment, failed, shown
+from syncengine.web import mailbox, misc, options, record, signin, sound, status
+from syncengine.web.audit import Audit
+from syncengine.web.door import Access, Door
+from syncengine.web.gate import Gate
+from syncengine.web.site import Act, Show, Site, done, environment, failed, shown
+from syncengine.web.users import Users
+from syncengine.web.ways import Way, routes
+from syncengine.web.who import Need
 
 _STATIC = {"style.css": "text/css", "form.js": "text/javascript"}
 
 
-def site_of(engine: Engine, config: Path) -> Site:
+def site_of(engine: Engine, config: Path, access: Access | None = None) -> Site:
     """Return what the pages of an engine share; close it when they are not shown any more."""
-    return Site(engine, config, environment(), secrets.token_bytes(32))
+    door = Door(access or Access(), Users(engine.state_dir))
+    return Site(engine, config, environment(), door, Audit(engine.state_dir), secrets.token_bytes(32))
 
 
-def build(site: Site, access: Access) -> Gate:
+def build(site: Site) -> Gate:
     """Return the pages as an ASGI application."""
+    show = failed(site)
+    handlers = {HTTPException: show, SyncError: show, Exception: _fault}
+    app = Starlette(routes=routes(site, ways(site)), exception_handlers=handlers)
+    return Gate(app, site.door, site.key, site.hashing)
+
+
+def ways(site: Site) -> tuple[Way, ...]:
+    """Return every address of the pages."""
+
+    def get(path: str, need: Need, show: Show) -> Way:
+        return Way(path, need, shown(site, show))
+
+    def post(path: str, need: Need, act: Act, name: str, *, waits: bool = False) -> Way:
+        return Way(path, need, done(site, act, on=site.work if waits else site.pages), "POST", name)
+
     box = "/mailboxes/{number}"
     message = box + "/messages/{message}"
     tab = "/options/{number}"
-    routes = [
-        Route("/", shown(site, status.show)),
-        Route(box, shown(site, mailbox.show)),
-        Route(box + "/resync", done(site, mailbox.resync, waits=True), methods=["POST"]),
-        Route(message + "/{act}", done(site, mailbox.change), methods=["POST"]),
-        Route(message + "/sound", shown(site, sound.show)),
-        Route("/options", shown(site, options.pick)),
-        Route(tab, shown(site, options.show)),
-        Route(tab, done(site, options.apply), methods=["POST"]),
-        Route(tab + "/add", done(site, options.add), methods=["POST"]),
-        Route(tab + "/test", done(site, options.test, waits=True), methods=["POST"]),
-        Route("/misc", shown(site, misc.show)),
-        Route("/misc/{name}", shown(site, misc.edit)),
-        Route("/misc/{name}", done(site, misc.apply), methods=["POST"]),
-        Route("/static/{name}", shown(site, _static)),
-    ]
-    show = failed(site)
-    handlers = {HTTPException: show, SyncError: show, Exception: _fault}
-    return Gate(Starlette(routes=routes, exception_handlers=handlers), access, site.key)
+    return (
+        get("/", Need.SEE, status.show),
+        get(box, Need.OWN, mailbox.show),
+        post(box + "/resync", Need.OPERATE, mailbox.resync, "resync", waits=True),
+        post(message + "/retry", Need.OPERATE, mailbox.retry_one, "send again"),
+        post(message + "/{act}", Need.OWN_CHANGE, mailbox.change, "change message"),
+        get(message + "/sound", Need.OWN, sound.show),
+        get("/options", Need.SEE, options.pick),
+        get(tab, Need.OWN, options.show),
+        post(tab, Need.OWN_CHANGE, options.apply, "apply options"),
+        post(tab + "/add", Need.OPERATE, options.add, "add mailbox"),
+        post(tab + "/test", Need.OWN_CHANGE, options.test, "test account", waits=True),
+        get("/misc", Need.SEE, misc.show),
+        get("/misc/{name}", Need.SEE, misc.edit),
+        post("/misc/{name}", Need.OPERATE, misc.apply, "apply misc setup"),
+        get("/record", Need.OPERATE, record.show),
+        get("/sign-in", Need.NOBODY, signin.show),
+        Way("/sign-in", Need.NOBODY, done(site, signin.sign_in, on=site.hashing), "POST", "sign in"),
+        post("/sign-out", Need.ANYBODY, signin.sign_out, "sign out"),
+        get("/static/{name}", Need.NOBODY, _static),
+    )
 
 
 def _static(_: Site, request: Request) -> Response:

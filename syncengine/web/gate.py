@@ -6,28 +6,28 @@ site's page, and no answer leaves without the headers that keep a browser from r
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import hashlib
 import hmac
-import ipaddress
 import re
 import secrets
-import time
-from collections import deque
-from dataclasses import dataclass, field
+from concurrent.futures import Executor
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from syncengine.errors import OptionsError
+from syncengine.web.door import Access, Door, Refused, Visit
+
 COOKIE = "syncengine_web"
 MOST_BYTES = 65536
 """Of a form; a recording never comes in here."""
-_FORM = "application/x-www-form-urlencoded"
+_KINDS = {"application/x-www-form-urlencoded": False, "application/json": True}
+"""What a body may be, and whether that is the API's."""
+API = "/api/"
 _VISITOR = re.compile(rf"(?:^|;\s*){COOKIE}=([0-9a-f]{{64}})(?:;|$)")
-_FAILURES, _WHILE = 20, 60.0
-"""So many wrong passwords in so many seconds, and none is looked at any more."""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"
     " img-src 'self'; media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -40,34 +40,14 @@ _HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Who may come in: under which names the pages are reached, and with which password."""
-
-    names: frozenset[str] = frozenset()
-    """Host names beside this host's addresses and localhost."""
-    password: str | None = field(default=None, repr=False)
-
-    def knows(self, host: str) -> bool:
-        """Whether a Host field names us. An address needs no list: rebinding takes a name."""
-        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-        if name == "localhost" or name in self.names:
-            return True
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
-
-
 class Gate:
     """The outermost part of the pages."""
 
-    def __init__(self, app: ASGIApp, access: Access, key: bytes) -> None:
+    def __init__(self, app: ASGIApp, door: Door, key: bytes, work: Executor) -> None:
         self._app = app
-        self._access = access
+        self._door = door
         self._key = key
-        self._failures: deque[float] = deque(maxlen=_FAILURES)
+        self._work = work
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -75,56 +55,74 @@ class Gate:
             return
         headers = Headers(scope=scope)
         found = _VISITOR.search(headers.get("cookie", ""))
-        visitor = found[1] if found else secrets.token_hex(32)
-        scope["visitor"] = visitor
-        scope["csrf"] = token_for(self._key, visitor)
+        visit = Visit(found[1] if found else secrets.token_hex(32), fresh=not found)
+        scope["visit"] = visit
+        scope["csrf"] = token_for(self._key, visit.cookie)
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _dress(MutableHeaders(scope=message), None if found else visitor)
+                _dress(MutableHeaders(scope=message), visit, tls=scope["scheme"] == "https")
             await send(message)
 
-        refused = self._refused(scope["method"], headers)
+        refused = _unnamed(self._door.access, headers) or await self._stranger(scope, headers, visit)
+        refused = refused or _unfit(scope, headers)
         await (refused or self._app)(scope, _bounded(receive), guarded)
 
-    def _refused(self, method: str, headers: Headers) -> PlainTextResponse | None:
-        """Why a request is not answered, None where it is."""
-        if len(headers.getlist("host")) != 1 or not _hosts(self._access, headers["host"]):
-            return PlainTextResponse("These pages are not reached by this name.\n", 421)
-        if (wrong := self._unknown(headers.get("authorization", ""))) is not None:
-            return wrong
-        if method in {"GET", "HEAD"}:
-            return None
-        if method != "POST":
-            return PlainTextResponse("Only GET and POST.\n", 405, {"Allow": "GET, HEAD, POST"})
-        if not same_origin(headers):
-            return PlainTextResponse("A form of another site is not taken.\n", 403)
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
-            return PlainTextResponse("Only forms are taken.\n", 415)
-        length = headers.get("content-length", "")
-        if not length.isascii() or not length.isdigit():
-            return PlainTextResponse("The form's length is missing.\n", 411)
-        if len(length) > 9 or int(length) > MOST_BYTES:
-            return PlainTextResponse("The form is too long.\n", 413)
+    async def _stranger(self, scope: Scope, headers: Headers, visit: Visit) -> PlainTextResponse | None:
+        """See who it is; what is answered to who gives a wrong password, None to anybody else."""
+        try:
+            visit.who, visit.signed_in = self._door.visitor(visit.cookie)
+            if "authorization" in headers and visit.who is None:
+                visit.who = await asyncio.get_running_loop().run_in_executor(
+                    self._work, self._door.by_header, headers["authorization"], address_of(scope)
+                )
+            if visit.who is None and self._door.password_only:
+                return asked("The password is needed.")
+        except Refused as refused:
+            if refused.later:
+                return PlainTextResponse(f"{refused}\n", 429, {"Retry-After": "60"})
+            return asked(str(refused))
+        except OptionsError as error:
+            return PlainTextResponse(f"{error}\n", 503)
         return None
 
-    def _unknown(self, authorization: str) -> PlainTextResponse | None:
-        """What is answered to who does not know the password (RFC 7617), None where he does."""
-        if self._access.password is None:
-            return None
-        now = time.monotonic()
-        while self._failures and self._failures[0] < now - _WHILE:
-            self._failures.popleft()
-        if authorization and len(self._failures) == _FAILURES:
-            return PlainTextResponse(
-                "Too many wrong passwords; try again later.\n", 429, {"Retry-After": "60"}
-            )
-        if authorization and _knows(authorization, self._access.password):
-            return None
-        if authorization:
-            self._failures.append(now)
-        ask = {"WWW-Authenticate": 'Basic realm="syncengine", charset="UTF-8"'}
-        return PlainTextResponse("The password is needed.\n", 401, ask)
+
+def address_of(scope: Scope) -> str:
+    """Return where a request comes from."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def asked(text: str) -> PlainTextResponse:
+    """Return the answer that asks for name and password."""
+    ask = {"WWW-Authenticate": 'Basic realm="syncengine", charset="UTF-8"'}
+    return PlainTextResponse(f"{text}\n", 401, ask)
+
+
+def _unnamed(access: Access, headers: Headers) -> PlainTextResponse | None:
+    if len(headers.getlist("host")) == 1 and _hosts(access, headers["host"]):
+        return None
+    return PlainTextResponse("These pages are not reached by this name.\n", 421)
+
+
+def _unfit(scope: Scope, headers: Headers) -> PlainTextResponse | None:
+    """Why a request that would change something is not looked at, None where it is."""
+    method, api = scope["method"], scope["path"].startswith(API)
+    if method in {"GET", "HEAD"}:
+        return None
+    if method != "POST" and not (api and method == "PATCH"):
+        allowed = "GET, HEAD, POST, PATCH" if api else "GET, HEAD, POST"
+        return PlainTextResponse(f"Only {allowed}.\n", 405, {"Allow": allowed})
+    if not same_origin(headers, by_program=api and "authorization" in headers):
+        return PlainTextResponse("A form of another site is not taken.\n", 403)
+    if _KINDS.get(headers.get("content-type", "").partition(";")[0].strip().lower()) is not api:
+        return PlainTextResponse(f"Only {'JSON is' if api else 'forms are'} taken.\n", 415)
+    length = headers.get("content-length", "")
+    if not length.isascii() or not length.isdigit():
+        return PlainTextResponse("The length is missing.\n", 411)
+    if len(length) > 9 or int(length) > MOST_BYTES:
+        return PlainTextResponse("This is too long.\n", 413)
+    return None
 
 
 def token_for(key: bytes, visitor: str) -> str:
@@ -132,14 +130,17 @@ def token_for(key: bytes, visitor: str) -> str:
     return hmac.new(key, visitor.encode(), hashlib.sha256).hexdigest()
 
 
-def same_origin(headers: Headers) -> bool:
-    """Whether a form comes from these very pages, by what the browser says of it."""
+def same_origin(headers: Headers, *, by_program: bool = False) -> bool:
+    """Whether a form comes from these very pages, by what the browser says of it.
+
+    ``by_program``: it may come from no browser at all, which then says nothing.
+    """
     if headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return False
     source = headers.get("origin") or headers.get("referer", "")
     try:
         # The scheme is left out: a proxy before us may speak TLS.
-        return bool(source) and urlsplit(source).netloc.lower() == headers["host"].lower()
+        return urlsplit(source).netloc.lower() == headers["host"].lower() if source else by_program
     except ValueError:
         return False
 
@@ -151,23 +152,15 @@ def _hosts(access: Access, host: str) -> bool:
         return False
 
 
-def _knows(authorization: str, password: str) -> bool:
-    """Compared by digest, so that neither length nor place of a difference shows in the time it takes."""
-    scheme, _, rest = authorization.partition(" ")
-    try:
-        given = base64.b64decode(rest.strip(), validate=True).partition(b":")[2]
-    except ValueError:
-        return False
-    digests = hashlib.sha256(given).digest(), hashlib.sha256(password.encode()).digest()
-    return hmac.compare_digest(*digests) and scheme.lower() == "basic"
-
-
-def _dress(headers: MutableHeaders, visitor: str | None) -> None:
+def _dress(headers: MutableHeaders, visit: Visit, *, tls: bool) -> None:
     for name, value in _HEADERS.items():
         headers[name] = value
     headers.setdefault("Cache-Control", "no-store")
-    if visitor is not None:
-        headers.append("Set-Cookie", f"{COOKIE}={visitor}; Path=/; HttpOnly; SameSite=Strict")
+    if tls:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    if visit.fresh:
+        secure = "; Secure" if tls else ""
+        headers.append("Set-Cookie", f"{COOKIE}={visit.cookie}; Path=/; HttpOnly; SameSite=Strict{secure}")
 
 
 def _bounded(receive: Receive) -> Receive:

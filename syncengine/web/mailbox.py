@@ -18,7 +18,7 @@ from syncengine.engine.status import Picture
 from syncengine.errors import UsageError
 from syncengine.index import HeldDelete
 from syncengine.model import id_of, token_of
-from syncengine.web.site import Form, Site
+from syncengine.web.site import Form, Site, changed
 from syncengine.web.status import page_of
 
 PAGE = 100
@@ -75,29 +75,36 @@ def resync(site: Site, request: Request, form: Form) -> Response:
         raise HTTPException(400, "This is no way to pass over a mailbox.")
     if how == "accept-deletes" and form.get("seen") != _mark(_held(site, site.engine.picture(number))):
         raise HTTPException(409, "What is held is not what was shown: nothing was let through. Look again.")
+    changed(request, {"how": how})
     report = site.engine.resync(number, dry_run=how == "dry-run", accept_deletes=how == "accept-deletes")
     return site.page(request, "report.html", number=number, report=report, off=site.engine.off(number))
 
 
 def change(site: Site, request: Request, _: Form) -> Response:
-    """Mark, delete, restore or send again one message, and show the mailbox."""
-    number = site.known(request.path_params["number"])
-    message, act = request.path_params["message"], request.path_params["act"]
-    if not _ID.fullmatch(message):
-        raise HTTPException(404, "There is no such message.")
-    if act == "retry":
-        _retry(site, number, message)
-    elif act in _CHANGES:
-        _CHANGES[act](site.engine.mailbox(number), message)
-    else:
+    """Mark, delete or restore one message, and show the mailbox."""
+    number, message = _message(site, request)
+    act = request.path_params["act"]
+    if act not in _CHANGES:
         raise HTTPException(404, "This cannot be done to a message.")
+    changed(request, {"to": act})
+    _CHANGES[act](site.engine.mailbox(number), message)
     return RedirectResponse(f"/mailboxes/{number}?said={act}", 303)
 
 
-def _retry(site: Site, number: str, message: str) -> None:
+def retry_one(site: Site, request: Request, _: Form) -> Response:
+    """Send one message again, and show the mailbox."""
+    number, message = _message(site, request)
     row = site.engine.index.queue.get(number, token_of(message))
     if row is None or not retry(site.engine, [row]):
         raise UsageError(f"message {message}: there is nothing to send again")
+    return RedirectResponse(f"/mailboxes/{number}?said=retry", 303)
+
+
+def _message(site: Site, request: Request) -> tuple[str, str]:
+    number, message = site.known(request.path_params["number"]), request.path_params["message"]
+    if not _ID.fullmatch(message):
+        raise HTTPException(404, "There is no such message.")
+    return number, message
 
 
 def _held(site: Site, picture: Picture) -> tuple[HeldDelete, ...]:

@@ -18,7 +18,7 @@ from syncengine.options.keys import keys_of
 from syncengine.options.problems import InvalidOptions
 from syncengine.options.schema import Settings, System
 from syncengine.options.vmconfig import MANUAL_ROWS, MEANINGS
-from syncengine.web.site import Form, Site
+from syncengine.web.site import Form, Site, changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,14 @@ def apply(site: Site, request: Request, form: Form) -> Response:
     if ignore not in {"0", "1"}:
         raise HTTPException(400, "Ignore is 0 or 1.")
     try:
-        changed = value if value != row.value else None
-        set_system(
-            site.config, row.name, changed, ignore=int(ignore), expected_version=form.get("version", "")
-        )
+        new = value if value != row.value else None
+        set_system(site.config, row.name, new, ignore=int(ignore), expected_version=form.get("version", ""))
     except ChangedMeanwhile:
         bad, code = "The options were changed meanwhile: nothing was applied. Look, then apply again.", 409
     except InvalidOptions as invalid:
         bad, code = "; ".join(problem.text for problem in invalid.problems), 422
     else:
+        changed(request, {"value": [row.value, value], "ignore": [row.ignore, int(ignore)]})
         problem = site.take_up()
         if problem is None:
             return RedirectResponse("/misc?said=applied", 303)

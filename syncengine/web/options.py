@@ -22,8 +22,8 @@ from syncengine.options.problems import InvalidOptions
 from syncengine.options.reader import NUMBER
 from syncengine.options.schema import Mailbox
 from syncengine.options.secret import PASSWORD_KEYS
-from syncengine.options.tab import Field, FieldKind, email_tab, value_from_text
-from syncengine.web.site import Form, Site
+from syncengine.options.tab import Field, FieldKind, email_tab, field_named, value_from_text
+from syncengine.web.site import Form, Site, changed
 
 _MOST_SHOWN = 50
 
@@ -97,6 +97,7 @@ def apply(site: Site, request: Request, form: Form) -> Response:
         changes = _changes(present.mailbox, form)
         if changes:
             set_mailbox(site.config, number, changes, expected_version=form.get("version", ""))
+            changed(request, _told(present.mailbox, changes))
     except ChangedMeanwhile:
         said = (
             "Somebody else changed this mailbox meanwhile: nothing was applied. Your entries are kept below."
@@ -148,6 +149,18 @@ def _changes(mailbox: Mailbox, form: Form) -> Mapping[str, object]:
             if field.name.endswith(".security"):
                 _let_follow(mailbox, section, form, changes)
     return changes
+
+
+def _told(mailbox: Mailbox, changes: Mapping[str, object]) -> Mapping[str, object]:
+    """Old and new values for the record; of a secret only that it changed."""
+    told: dict[str, object] = {}
+    for name, value in changes.items():
+        field = field_named(name)
+        if name.rpartition(".")[2] in PASSWORD_KEYS or field is None or field.secret:
+            told[name] = "taken out" if value is None else "changed"
+        else:
+            told[name] = [_text(field, mailbox), value]
+    return told
 
 
 def _let_follow(mailbox: Mailbox, section: str, form: Form, changes: dict[str, object]) -> None:

@@ -1,14 +1,16 @@
 """The pages on an address, answered from threads of this process until they are stopped.
 
-Invariant: they are not shown off this host without a password.
+Invariant: they are not shown off this host to who is not known.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 import stat
 import threading
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvicorn
@@ -18,31 +20,54 @@ from syncengine.errors import UsageError
 from syncengine.options.check import is_loopback
 from syncengine.options.plainfile import read
 from syncengine.web.app import build, site_of
-from syncengine.web.gate import Access
+from syncengine.web.door import Access
+from syncengine.web.users import LEAST_PASSWORD
 
 _MOST_PASSWORD = 1024
-_LEAST_PASSWORD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The files of a certificate and its key, or the proxy that has them."""
+
+    cert: Path | None = None
+    key: Path | None = None
+    proxy: str | None = None
+    """The address of a proxy whose word is taken for where a request comes from, and how."""
 
 
 class WebServer:
     """Answers on one address until it is stopped. Raises ``OSError`` where it cannot listen."""
 
-    def __init__(self, engine: Engine, config: Path, access: Access, *, host: str, port: int) -> None:
-        if access.password is None and not is_loopback(host):
-            raise UsageError(
-                f"web: {host} can be reached from elsewhere, which takes a password: --password-file"
+    def __init__(
+        self, engine: Engine, config: Path, access: Access, *, host: str, port: int, tls: Tls | None = None
+    ) -> None:
+        tls = tls or Tls()
+        access = replace(access, local=is_loopback(host))
+        self._site = site_of(engine, config, access)
+        try:
+            if not access.local and access.password is None and not self._site.door.users.all():
+                raise UsageError(
+                    f"web: {host} can be reached from elsewhere, which takes users: syncengine web user add"
+                    " NAME (or one password for all: --password-file)"
+                )
+            self._secure = tls.cert is not None
+            self._socket = socket.create_server(
+                (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=64
             )
-        self._socket = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=64
-        )
-        self._site = site_of(engine, config)
+        except BaseException:
+            self._site.close()
+            raise
         self._server = uvicorn.Server(
             uvicorn.Config(
-                build(self._site, access),
+                build(self._site),
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,
+                proxy_headers=tls.proxy is not None,
+                forwarded_allow_ips=tls.proxy or "",
+                ssl_certfile=tls.cert,
+                ssl_keyfile=tls.key,
                 lifespan="off",
                 ws="none",
                 http="h11",
@@ -62,7 +87,8 @@ class WebServer:
     def url(self) -> str:
         """Where the pages are."""
         host, port = self._socket.getsockname()[:2]
-        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        scheme = "https" if self._secure else "http"
+        return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
 
     def stop(self) -> None:
         """Answer no more; what is being done is finished first."""
@@ -74,11 +100,33 @@ class WebServer:
 
 def access_of(names: list[str], password_file: str | None) -> Access:
     """Return who may come in; raises ``UsageError`` for a password file that must not be used."""
-    password = None if password_file is None else _password(Path(password_file))
+    password = None if password_file is None else first_line(Path(password_file))
     return Access(frozenset(name.lower().rstrip(".") for name in names), password)
 
 
-def _password(file: Path) -> str:
+def tls_of(cert: str | None, key: str | None, proxy: str | None) -> Tls:
+    """Return what TLS is spoken with; raises ``UsageError`` for files that cannot be used."""
+    if (cert is None) != (key is None):
+        raise UsageError("web: --tls-cert and --tls-key belong together")
+    if proxy is not None:
+        proxy = plain_host(proxy, "--trusted-proxy")
+    if cert is None or key is None:
+        return Tls(proxy=proxy)
+    try:
+        if stat.S_IMODE(Path(key).stat().st_mode) & stat.S_IROTH:
+            raise UsageError(f"--tls-key {key}: readable by everybody: chmod 600 it")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_no_passphrase)
+    except OSError as error:
+        raise UsageError(f"--tls-cert {cert}, --tls-key {key}: cannot be used: {error.strerror}") from None
+    return Tls(Path(cert), Path(key), proxy)
+
+
+def _no_passphrase() -> str:
+    raise UsageError("--tls-key: the key is encrypted, and nobody is there to type its passphrase")
+
+
+def first_line(file: Path) -> str:
+    """Return the password in a file's first line; raises ``UsageError`` for one not to be used."""
     try:
         content, mode = read(file, _MOST_PASSWORD)
         line = (content.decode().splitlines() or [""])[0]
@@ -88,8 +136,8 @@ def _password(file: Path) -> str:
         raise UsageError(f"--password-file {file}: this is no UTF-8") from None
     if mode & stat.S_IROTH:
         raise UsageError(f"--password-file {file}: readable by everybody: chmod 600 it")
-    if len(line) < _LEAST_PASSWORD:
-        raise UsageError(f"--password-file {file}: the first line has less than {_LEAST_PASSWORD} characters")
+    if len(line) < LEAST_PASSWORD:
+        raise UsageError(f"--password-file {file}: the first line has less than {LEAST_PASSWORD} characters")
     return line
 
 
@@ -101,7 +149,7 @@ def address_of(text: str) -> tuple[str, int]:
     return plain_host(host), int(port)
 
 
-def plain_host(host: str) -> str:
+def plain_host(host: str, option: str = "--host") -> str:
     """Return a host without the brackets of an IPv6 address; raises ``UsageError`` for what is none."""
     name = host.strip("[]")
     try:
@@ -109,4 +157,4 @@ def plain_host(host: str) -> str:
     except ValueError:
         if is_loopback(name):
             return "127.0.0.1"
-    raise UsageError(f"--host {host[:64]}: give an address of this host, like 127.0.0.1")
+    raise UsageError(f"{option} {host[:64]}: give an address, like 127.0.0.1")

@@ -24,6 +24,8 @@ from syncengine.cli.output import clean
 from syncengine.engine.engine import Engine
 from syncengine.errors import OptionsError, UsageError
 from syncengine.options.files import load
+from syncengine.web.audit import Audit
+from syncengine.web.door import Door, Visit
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -46,15 +48,19 @@ class Site:
     engine: Engine
     config: Path
     templates: Environment
+    door: Door
+    audit: Audit
     key: bytes = field(repr=False)
     pages: ThreadPoolExecutor = field(default_factory=lambda: _pool("page", 4))
     work: ThreadPoolExecutor = field(default_factory=lambda: _pool("work", 4))
     """For what waits for a mail server: however many such, the pages are still shown."""
+    hashing: ThreadPoolExecutor = field(default_factory=lambda: _pool("door", 2))
+    """For passwords, which take a while each, however many are tried."""
 
     def page(self, request: Request, template: str, code: int = 200, /, **values: object) -> HTMLResponse:
         """Return a page."""
         text = self.templates.get_template(template).render(
-            csrf=request.scope["csrf"], here=request.url.path, **values
+            csrf=request.scope["csrf"], here=request.url.path, visit=visit_of(request), **values
         )
         return HTMLResponse(text, code)
 
@@ -74,11 +80,23 @@ class Site:
         """End the threads; what they do is finished first."""
         self.pages.shutdown()
         self.work.shutdown()
+        self.hashing.shutdown()
 
 
 Show = Callable[[Site, Request], Response]
 Act = Callable[[Site, Request, Form], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def visit_of(request: Request) -> Visit:
+    """Return whose request this is."""
+    visit: Visit = request.scope["visit"]
+    return visit
+
+
+def changed(request: Request, what: Mapping[str, object]) -> None:
+    """Say what a request changed, for the record of changes; never a secret."""
+    request.state.changes = what
 
 
 def shown(site: Site, show: Show) -> Endpoint:
@@ -90,13 +108,12 @@ def shown(site: Site, show: Show) -> Endpoint:
     return endpoint
 
 
-def done(site: Site, act: Act, *, waits: bool = False) -> Endpoint:
-    """Return the endpoint of a form; ``waits``: for a mail server."""
+def done(site: Site, act: Act, *, on: ThreadPoolExecutor | None = None) -> Endpoint:
+    """Return the endpoint of a form; ``on``: the threads it is done by."""
 
     async def endpoint(request: Request) -> Response:
         form = await _form(request)
-        pool = site.work if waits else site.pages
-        return await asyncio.get_running_loop().run_in_executor(pool, act, site, request, form)
+        return await asyncio.get_running_loop().run_in_executor(on or site.pages, act, site, request, form)
 
     return endpoint
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from syncengine.engine.engine import Engine
-from syncengine.web.gate import Access
+from syncengine.web.door import Access
 from syncengine.web.server import WebServer
 
 

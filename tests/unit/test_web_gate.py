@@ -11,8 +11,9 @@ import pytest
 
 from syncengine.engine.engine import Engine
 from syncengine.errors import UsageError
-from syncengine.web.app import build, site_of
-from syncengine.web.gate import MOST_BYTES, Access
+from syncengine.web.app import site_of, ways
+from syncengine.web.door import Access
+from syncengine.web.gate import MOST_BYTES
 from syncengine.web.server import WebServer, access_of, address_of, plain_host
 from tests.support.commands import installed
 from tests.support.pages import Browser, pages
@@ -82,9 +83,9 @@ def posts(config: Path) -> list[str]:
     """Every address that takes a form, with something in the place of its parts."""
     with Engine.open(config) as engine:
         site = site_of(engine, config)
-        routes = build(site, Access())._app.routes  # type: ignore[attr-defined]
+        found = ways(site)
         site.close()
-    return [re.sub(r"\{.*?\}", "101", r.path) for r in routes if "POST" in r.methods]
+    return [re.sub(r"\{.*?\}", "101", way.path) for way in found if way.method == "POST"]
 
 
 def test_no_form_is_taken_without_the_visitors_token(browser, config):
