@@ -21,10 +21,11 @@ from syncengine.engine.events import Event, LampChanged
 from syncengine.engine.handle import Mailbox
 from syncengine.engine.lock import mailbox_lock
 from syncengine.engine.outlook import Outlook, outlook
+from syncengine.engine.proof import proven_listing
 from syncengine.engine.runner import Connect, Passed, Runner, Wish
 from syncengine.engine.status import MailboxStatus, Picture
 from syncengine.engine.stores import open_store
-from syncengine.errors import Busy, EngineError, OptionsError, SyncError, UsageError
+from syncengine.errors import Busy, EngineError, OptionsError, StoreUnproven, SyncError, UsageError
 from syncengine.index import Index
 from syncengine.index.database import FILE as INDEX_FILE
 from syncengine.model import Report, State
@@ -36,6 +37,9 @@ from syncengine.replica import VoiceStore
 from syncengine.voicemail.lamp import Counts, run_lamp_command
 
 _log = logging.getLogger(__name__)
+
+_SWEPT = "swept"
+_SWEEP_SECONDS = 24 * 3600.0
 
 Listener = Callable[[Event], None]
 
@@ -141,6 +145,7 @@ class Engine:
         report = self._runner.run(binding, Wish(full, dry_run, accept_deletes))
         if not dry_run:
             self.lamp(number)
+            self.sweep()
         return report
 
     def attempt(self, number: str) -> Passed:
@@ -148,6 +153,26 @@ class Engine:
         passed = self._runner.attempt(self.binding(number), Wish())
         self.lamp(number)
         return passed
+
+    def changed(self, number: str) -> None:
+        """Take notice that a mailbox's voice messages changed, by another hand than this engine's.
+
+        The mark is durable: a started engine, in whichever process, passes over the mailbox at once, and
+        any other at its next pass. Raises ``UsageError`` for an unknown mailbox, ``EngineError`` where the
+        index cannot be written.
+        """
+        self.binding(number)
+        with self.index.database.trouble():
+            self.index.passes.mark_dirty(number, self._clock())
+
+    def sweep(self) -> None:
+        """Have the store remove what no message needs any more; once a day, whichever process does it."""
+        with self._said():
+            now, last = self._clock(), self.index.passes.meta(_SWEPT)
+            if last is None or not 0 <= now - float(last) < _SWEEP_SECONDS:
+                self.index.passes.set_meta(_SWEPT, str(now))
+                count = self.store.sweep()
+                _log.debug("the voice-mail store gave up %d files that no message needs", count)
 
     def outlook(self, number: str) -> Outlook:
         """What one mailbox leaves to watch."""
@@ -251,7 +276,11 @@ class Engine:
         """Recorded after it was switched: where a process dies in between, the next one does it again."""
         binding = self.binding(number)
         with mailbox_lock(self.state_dir, f"{number}.lamp", wait=True):
-            messages = self.store.listing(number).messages
+            try:
+                messages = proven_listing(binding, self.index).messages
+            except StoreUnproven as error:  # a spool that is not mounted puts no lamp out
+                _log.debug("mailbox %s: its lamp stays as it is: %s", number, error)
+                return None
             new = [m for m in messages if m.state is State.NEW]
             heard = sum(1 for m in messages if m.state is State.HEARD)
             counts = Counts(len(new), heard, sum(m.urgent for m in new))

@@ -29,6 +29,7 @@ from syncengine.engine.filing import Filing
 from syncengine.engine.handover import Handover
 from syncengine.engine.looking import Looking
 from syncengine.engine.observe import Observer
+from syncengine.engine.proof import proven_listing
 from syncengine.engine.recovery import Recovery
 from syncengine.engine.result import Result
 from syncengine.errors import (
@@ -36,7 +37,6 @@ from syncengine.errors import (
     ConnectionLost,
     FolderError,
     MailboxError,
-    StoreUnproven,
     Throttled,
 )
 from syncengine.imap.scope import VOICE_FOLDER
@@ -147,12 +147,7 @@ class MailboxPass:
     # Observing
 
     def _local(self) -> LocalListing:
-        listing = self._binding.store.listing(self._binding.number)
-        if not listing.proven:
-            raise StoreUnproven(
-                f"mailbox {self._binding.number}: the voice-mail store cannot prove that it is the one the"
-                " index belongs to; is it mounted? Nothing is done until it is back"
-            )
+        listing = proven_listing(self._binding, self._index)
         self._index.pairs.note_local(self._account.id, {m.token: m.state for m in listing.messages})
         return listing
 

@@ -12,8 +12,8 @@ from syncengine.engine.binding import Binding
 from syncengine.engine.events import DeliveryFailed, Event
 from syncengine.engine.handover import Handover
 from syncengine.engine.pop3deletes import Pop3Cleaner
+from syncengine.engine.proof import proven_listing
 from syncengine.engine.result import Result
-from syncengine.errors import StoreUnproven
 from syncengine.index import Index, QueueState
 from syncengine.model import LocalListing, ReportedAction, Side, State, Verb, id_of
 
@@ -31,7 +31,8 @@ class SendOnly:
 
     def run(self) -> None:
         """Send what is due, try to delete over POP3 what was deleted at the phone, clean up."""
-        listing, now, queue = self._listing(), self.binding.clock(), self.index.queue
+        listing, now = proven_listing(self.binding, self.index), self.binding.clock()
+        queue = self.index.queue
         number = self.binding.number
         account = self.binding.account(self.index).id
         queue.release(number, now)
@@ -46,22 +47,13 @@ class SendOnly:
     def preview(self) -> None:
         """What :meth:`run` would send, on an index that is thrown away."""
         now = self.binding.clock()
-        self.binding.enqueue(self.index, self._listing().messages, now)
+        self.binding.enqueue(self.index, proven_listing(self.binding, self.index).messages, now)
         due = (
             row
             for row in self.index.queue.rows(self.binding.number)
             if row.state is QueueState.DUE and row.next_try <= now
         )
         self.result.actions.extend(ReportedAction(Side.REMOTE, Verb.SEND, id_of(row.token)) for row in due)
-
-    def _listing(self) -> LocalListing:
-        listing = self.binding.store.listing(self.binding.number)
-        if not listing.proven:
-            raise StoreUnproven(
-                f"mailbox {self.binding.number}: the voice-mail store cannot prove that it is the one the"
-                " index belongs to; is it mounted? Nothing is sent until it is back"
-            )
-        return listing
 
     def _hand_over(self, account: int, listing: LocalListing, result: Result) -> None:
         sync = self.binding.mailbox.sync

@@ -30,11 +30,6 @@ class Messages:
         row = self._db.execute("SELECT content FROM messages WHERE id = ?", [message_id]).fetchone()
         return row["content"] if row else None
 
-    def contents(self) -> set[str]:
-        """Names of all files that rows refer to."""
-        rows = self._db.execute("SELECT content FROM messages WHERE content IS NOT NULL")
-        return {row["content"] for row in rows}
-
     def add(self, message: LocalMessage, content: str, now: float) -> bool:
         """Insert a message; False if its id is there already."""
         with self._db.write():

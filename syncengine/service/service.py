@@ -199,6 +199,7 @@ class Service:
                 if now - clock >= _CLOCK:
                     clock = now
                     self._pools[False].submit(self._engine.mind_the_clock)
+                    self._pools[False].submit(self._engine.sweep)
                 self._woken.wait(self._patience(now))
                 self._woken.clear()
         except Exception:

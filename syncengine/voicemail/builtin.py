@@ -13,6 +13,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 MARKER = "store-id"
 _STORE = "voice store"
-_ORPHAN_SECONDS = 24 * 3600.0
+_HALF_WRITTEN_SECONDS = 24 * 3600.0
 
 _EXTENSION = re.compile(r"[a-z0-9]{1,8}")
 _SUFFIX = {
@@ -49,7 +50,6 @@ class _Rows(Protocol):
     def of(self, mailbox: str) -> tuple[LocalMessage, ...]: ...
     def get(self, message_id: str) -> LocalMessage | None: ...
     def content(self, message_id: str) -> str | None: ...
-    def contents(self) -> set[str]: ...
     def add(self, message: LocalMessage, content: str, now: float) -> bool: ...
     def change(self, message_id: str, expected: State, wanted: State, now: float) -> bool: ...
     def before_delete(self, message_id: str) -> State: ...
@@ -181,20 +181,26 @@ class BuiltinStore:
         return True
 
     def sweep(self) -> int:
-        """Remove files that no row names and that are older than a day; how many."""
+        """Remove what was half written more than a day ago, and what was given up; how many files.
+
+        A recording with its description and without a row stays: an index that was restored from a
+        backup does not know what came after it.
+        """
         if self._marker() != self._facts.meta(_STORE):
             return 0
-        kept = self._rows.contents()
-        stems = {name.partition(".")[0] for name in kept}
         count = 0
         for path in self._folder.iterdir():
-            stem = path.name.partition(".")[0]
-            if path.name == MARKER or path.name in kept or stem in stems:
-                continue
-            if self._clock() - path.stat().st_mtime > _ORPHAN_SECONDS:
+            if self._needless(path):
                 path.unlink(missing_ok=True)
                 count += 1
         return count
+
+    def _needless(self, path: Path) -> bool:
+        if path.suffix == ".new":
+            with suppress(FileNotFoundError):  # it was written to its end meanwhile
+                return self._clock() - path.stat().st_mtime > _HALF_WRITTEN_SECONDS
+        message = self._rows.get(path.name.partition(".")[0])
+        return message is not None and not message.content
 
     def _marker(self) -> str | None:
         try:

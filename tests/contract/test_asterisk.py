@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from pathlib import Path
 
 import pytest
 
+from syncengine import LampChanged
 from tests.support.asterisk import description
 from tests.support.waiting import eventually
 from tests.support.world import World, wav, world
@@ -107,6 +110,53 @@ def test_a_spool_that_is_not_there_deletes_nothing(there: World, spool: Path, wh
 
     assert there.path(there.place(message)[0]) == "Voice Mail Messages"
     assert there.ids() == [message]
+
+
+def test_a_spool_that_is_not_there_puts_no_lamp_out(there: World, spool: Path):
+    lamps: list[LampChanged] = []
+    there.engine.subscribe(lambda event: lamps.append(event) if isinstance(event, LampChanged) else None)
+    left(spool, 0, 1)
+    there.sync_ok()
+    spool.rename(spool.parent / "elsewhere")
+    assert not there.resync().ok
+    (spool.parent / "elsewhere").rename(spool)
+    there.sync_ok()
+
+    assert lamps == [LampChanged("101", new=1, heard=0, urgent=0)]
+
+
+@pytest.mark.parametrize("store", ["spool", "builtin"])
+def test_another_store_in_the_place_of_the_one_that_is_known_deletes_nothing(
+    there: World, spool: Path, store: str
+):
+    left(spool, 0, 1)
+    there.sync_ok()
+    (message,) = there.ids()
+    if store == "builtin":
+        there.system["voice_mail_server"] = "builtin"
+    else:
+        spool.rename(spool.parent / "elsewhere")
+        (spool / "default" / "101" / "INBOX").mkdir(parents=True)
+        shutil.rmtree(there.folder / "state" / "asterisk")
+    there.reopen()
+    report = there.resync()
+    assert "is another than the one that the index belongs to" in report.errors[0].what
+
+    assert there.path(there.place(message)[0]) == "Voice Mail Messages"
+
+
+def test_second_names_of_recordings_are_given_up_after_a_day(there: World, spool: Path):
+    left(spool, 0, 1)
+    there.clock.now = time.time()
+    there.sync_ok()
+    names = spool / "default" / "101" / ".syncengine" / "content"
+    assert len(list(names.iterdir())) == 1
+    there.clock.forward(23 * 3600)
+    there.sync_ok()
+    assert len(list(names.iterdir())) == 1
+    there.clock.forward(2 * 3600)
+    there.sync_ok()
+    assert list(names.iterdir()) == []
 
 
 def test_the_running_service_takes_a_new_message_to_the_mail_by_itself(there: World, spool: Path):

@@ -197,8 +197,11 @@ class AsteriskStore:
         """Remove the second names of recordings that were sent long ago; how many."""
         count = 0
         for box in self._spool.boxes():
-            with self._exclusive(box):
-                count += box.sweep(_KEEP_LINKS, self._clock())
+            try:
+                with self._exclusive(box):
+                    count += box.sweep(_KEEP_LINKS, self._clock())
+            except StoreUnproven as error:
+                _log.warning("mailbox %s: is swept another day: %s", box.mailbox, error)
         return count
 
     def refresh(self, mailbox: str) -> None:
