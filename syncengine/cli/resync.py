@@ -142,7 +142,9 @@ def _tell(one: _Pass, out: Output) -> None:
         out.say(f"{number}: {_outcome(report)}")
     for action in report.actions:
         out.say(f"  {_action(action)}")
-    if report.held:
+    if report.held and report.dry_run:
+        out.error(f"mailbox {number}: the brake would hold deletes; they are not in this plan")
+    elif report.held:
         out.error(
             f"mailbox {number}: deletes are held by the brake; syncengine status {number} shows them,"
             f" syncengine resync {number} --accept-deletes lets them through"
@@ -153,11 +155,11 @@ def _outcome(report: Report) -> str:
     count = sum(action.count for action in report.actions)
     actions = f"{count} action{'s' if count != 1 else ''}"
     traffic = f"{report.traffic.round_trips} round trips, {report.seconds:.1f} s"
-    if report.dry_run and report.ok:
-        return f"would do {actions} ({traffic})" if count else f"nothing to do ({traffic})"
     if not report.ok:
         return f"failed after {actions} ({traffic}); it will be tried again"
-    return f"{actions} ({traffic})" if count else f"nothing to do ({traffic})"
+    if not count:
+        return f"nothing to do{' but what is held' if report.held else ''} ({traffic})"
+    return f"{'would do ' if report.dry_run else ''}{actions} ({traffic})"
 
 
 def _action(action: ReportedAction) -> str:

@@ -106,6 +106,7 @@ def test_deletes_that_the_brake_holds_end_with_3_until_they_are_accepted(shell: 
     assert ran.code == 3
     assert shell.ran("resync", "--dry-run", "-q").code == 3
     assert "--accept-deletes" in ran.err
+    assert "nothing to do but what is held" in ran.out
     assert shell.did("status", "--json").json[0]["state"] == "held"
     assert all(message in shell.did("status", NUMBER).out for message in ids)
     assert shell.ran("resync", "--json").json[0]["held"] is True
