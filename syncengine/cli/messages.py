@@ -28,7 +28,11 @@ def fill(parser: argparse.ArgumentParser, name: str) -> None:
     parser.add_argument("number", metavar="NUMBER", help="the mailbox")
     if name == "deliver":
         _fill_deliver(parser)
-    elif name != "messages":
+    elif name == "messages":
+        parser.add_argument(
+            "--last", metavar="N", type=_count, help="that many at most: those that came last"
+        )
+    else:
         count = "+" if name == "delete" else None
         parser.add_argument("id", metavar="ID", nargs=count, help="the message's id, or a beginning of it")
         if name == "mark":
@@ -51,9 +55,9 @@ def _fill_deliver(parser: argparse.ArgumentParser) -> None:
 def show(call: Call) -> Exit:
     """Print the messages of a mailbox, the oldest first."""
     with call.engine() as engine:
-        found = engine.mailbox(call.args.number).messages()
+        found = engine.mailbox(call.args.number).messages(latest=call.args.last)
     if call.out.json:
-        call.out.document([message_object(message) for message in found])
+        call.out.documents(map(message_object, found))
     else:
         rows = [_row(message, short=call.out.terminal) for message in found]
         call.out.table(_COLUMNS, rows, empty="no messages")
@@ -211,6 +215,12 @@ def _time(text: str | None) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         pass
     raise UsageError(f"--received {text[:40]}: no date and time like 2026-11-23T15:15:00+01:00")
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < len(text) <= 9 and int(text):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of messages, like 50")
 
 
 def _text(argument: str) -> str:

@@ -7,7 +7,7 @@ controls the terminal: whatever is not printable is shown by its code.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -57,6 +57,16 @@ class Output:
 
         print(json.dumps(value, indent=2))
 
+    def documents(self, values: Iterable[object]) -> None:
+        """Print one JSON document, a list, a line for each of its parts: never all of it in memory."""
+        import json  # noqa: PLC0415 - only with --json
+
+        lines, before = map(json.JSONEncoder().encode, values), "[\n"
+        for line in lines:
+            sys.stdout.write(f"{before}  {line}")
+            before = ",\n"
+        print("\n]" if before == ",\n" else "[]")
+
     def data(self, text: str) -> None:
         """Print what was asked for."""
         print(clean(text))
@@ -88,9 +98,9 @@ class Output:
 
         console = self._console()
         lines = drawn(columns, [[clean(cell) for cell in row] for row in rows], console.width)
-        for at, line in enumerate(lines):
-            # Text, not str: a caller's name must not be read as markup.
-            console.print(Text(line, style="bold" if at == 0 else ""), soft_wrap=True)
+        console.print(Text(next(lines), style="bold"), soft_wrap=True)
+        for line in lines:
+            print(line)
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Progress]:

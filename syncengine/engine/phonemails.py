@@ -6,8 +6,10 @@ it stays here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Protocol
 
 from syncengine.engine.binding import Binding
@@ -17,6 +19,7 @@ from syncengine.index import EmailRow, Emails, Index, Pop3Mails
 from syncengine.model import Delivery, Kind, State
 from syncengine.options.schema import Protocol as Way
 from syncengine.options.schema import SyncMode
+from syncengine.speech.heading import envelope_of_head
 
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 
@@ -24,8 +27,8 @@ _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 class Letters(Protocol):
     """One account's e-mails in the index."""
 
-    def all(self) -> tuple[EmailRow, ...]:
-        """Every e-mail, the oldest first."""
+    def latest_first(self) -> Iterator[EmailRow]:
+        """Every e-mail, what arrived last first, read one by one."""
 
     def to_hear(self, most: int) -> tuple[EmailRow, ...]:
         """What a caller is offered, new ones first, ``most`` at most."""
@@ -47,9 +50,9 @@ class ImapLetters:
     emails: Emails
     account: int
 
-    def all(self) -> tuple[EmailRow, ...]:
+    def latest_first(self) -> Iterator[EmailRow]:
         """See :class:`Letters`."""
-        return self.emails.all(self.account)
+        return self.emails.latest_first(self.account)
 
     def to_hear(self, most: int) -> tuple[EmailRow, ...]:
         """See :class:`Letters`."""
@@ -105,20 +108,22 @@ class PhoneMails:
     binding: Binding
     letters: Letters
 
-    def messages(self) -> tuple[Message, ...]:
-        """The e-mails, the oldest first; what was deleted at the phone, within the undo window."""
+    def messages(self, latest: int | None = None) -> Iterator[Message]:
+        """The e-mails, what arrived last first; what was deleted at the phone, within the undo window.
+
+        ``latest``: that many at most, and no more of them is read.
+        """
         since = self.binding.clock() - self.binding.mailbox.sync.undo_window
-        return tuple(
-            self.message(row)
-            for row in self.letters.all()
+        rows = (
+            row
+            for row in self.letters.latest_first()
             if not row.removed or row.changed_at is None or row.changed_at >= since
         )
+        return map(self.message, islice(rows, latest))
 
     def message(self, row: EmailRow) -> Message:
         """One e-mail as ``messages`` shows it."""
-        from syncengine.speech.message import envelope_of_header  # noqa: PLC0415 - parsers are slow to load
-
-        envelope = envelope_of_header(row.head)
+        envelope = envelope_of_head(row.head)
         return Message(
             id=row.id,
             mailbox=self.binding.number,

@@ -246,9 +246,9 @@ class Emails:
             ).fetchone()[0]
         )
 
-    def all(self, account: int) -> tuple[EmailRow, ...]:
-        """Every e-mail, by arrival."""
-        return self._rows(account, " ORDER BY e.arrived, e.folder, e.uid")
+    def latest_first(self, account: int) -> Iterator[EmailRow]:
+        """Every e-mail, what arrived last first, read one by one."""
+        return self._each(account, " ORDER BY e.arrived DESC, e.folder DESC, e.uid DESC")
 
     def to_hear(self, account: int, most: int) -> tuple[EmailRow, ...]:
         """What a caller is offered: what is new first, the latest first; ``most`` at most."""
@@ -385,12 +385,12 @@ class Emails:
         return f"{row['login']}@{row['host']}"
 
     def _rows(self, account: int, where: str, *values: object) -> tuple[EmailRow, ...]:
+        return tuple(self._each(account, where, *values))
+
+    def _each(self, account: int, where: str, *values: object) -> Iterator[EmailRow]:
         owner = self._account(account)
-        rows = self._db.execute(_ROWS + where, [account, *values])
-        return tuple(
-            _row(row, row["id"] or email_id(owner, row["name"], row["uidvalidity"], row["uid"]))
-            for row in rows
-        )
+        for row in self._db.execute(_ROWS + where, [account, *values]):
+            yield _row(row, row["id"] or email_id(owner, row["name"], row["uidvalidity"], row["uid"]))
 
 
 class _Known(Sequence[Uid]):

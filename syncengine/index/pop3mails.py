@@ -7,9 +7,8 @@ this table alone, by the server's unique-id (UIDL, RFC 1939 section 7).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from syncengine.index.database import Database
 from syncengine.index.emails import EmailRow, email_id
@@ -62,17 +61,17 @@ class Pop3Mails:
                 [(n, self._mailbox, self._account, uidl, n) for uidl, n in listed.items()],
             )
 
-    def all(self) -> tuple[EmailRow, ...]:
-        """Every e-mail, by its number."""
-        return self._rows(" ORDER BY number")
+    def latest_first(self) -> Iterator[EmailRow]:
+        """Every e-mail, the highest number first, read one by one."""
+        return self._each(" ORDER BY number DESC")
 
     def to_hear(self, most: int) -> tuple[EmailRow, ...]:
         """What a caller is offered: what is new first, the latest first; ``most`` at most."""
-        return self._rows(" AND removed_at IS NULL ORDER BY heard, number DESC LIMIT ?", most)
+        return tuple(self._each(" AND removed_at IS NULL ORDER BY heard, number DESC LIMIT ?", most))
 
     def find(self, prefix: str) -> tuple[EmailRow, ...]:
         """The e-mails whose ids begin so."""
-        return tuple(row for row in self.all() if row.id.startswith(prefix))
+        return tuple(row for row in self.latest_first() if row.id.startswith(prefix))
 
     def say_heard(self, row: EmailRow, heard: bool, now: float) -> bool:  # noqa: ARG002 - no time is kept
         """Heard or new at the phone; False when the mail is not there any more."""
@@ -91,12 +90,12 @@ class Pop3Mails:
             )
             return cursor.rowcount == 1
 
-    def _rows(self, where: str, *values: Any) -> tuple[EmailRow, ...]:  # noqa: ANN401 - whatever SQL takes
-        rows: Iterable[sqlite3.Row] = self._db.execute(
+    def _each(self, where: str, *values: object) -> Iterator[EmailRow]:
+        for row in self._db.execute(
             "SELECT * FROM pop3_emails WHERE mailbox = ? AND account = ? AND size != ?" + where,
             [self._mailbox, self._account, OURS, *values],
-        )
-        return tuple(self._row(row) for row in rows)
+        ):
+            yield self._row(row)
 
     def _row(self, row: sqlite3.Row) -> Pop3Row:
         return Pop3Row(

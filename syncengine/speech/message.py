@@ -48,7 +48,7 @@ def envelope_of_header(raw: bytes) -> Envelope:
         sender_name=name,
         sender_address=address,
         subject=header.text(_field(message, "subject")),
-        received=_date(_field(message, "date")),
+        received=date(_field(message, "date")),
     )
 
 
@@ -56,11 +56,11 @@ def _field(message: Message, name: str) -> bytes:
     return str(message.get(name, "")).encode("latin-1", "replace")
 
 
-def _date(raw: bytes) -> datetime | None:
+def date(raw: bytes) -> datetime | None:
     """Read a Date field; one without a zone is taken for UTC (RFC 5322 section 3.3, "-0000")."""
     try:
-        date = parsedate_to_datetime(raw.decode("ascii", "replace"))
-        return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+        found = parsedate_to_datetime(raw.decode("ascii", "replace"))
+        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 

@@ -124,9 +124,8 @@ password = "{login.password}"
         with Engine.open(self._config) as engine:
             account = engine.binding(_NUMBER).known_account(engine.index)
             assert account is not None
-            rows = {
-                row.place.uid: row for row in engine.index.emails.all(account.id) if row.place.folder == INBOX
-            }
+            every = engine.index.emails.latest_first(account.id)
+            rows = {row.place.uid: row for row in every if row.place.folder == INBOX}
             with engine.index.database.write():
                 for uid in flagged:
                     row = rows[uid]  # type: ignore[index]

@@ -107,6 +107,8 @@ def test_very_many_are_listed_quickly_in_batches_and_none_twice(full: World, wir
 
     assert len(asked(wire)) == MANY // 5_000
     assert len(emails(full)) == MANY
+    last = {m.subject for m in full.box.messages(latest=3)}
+    assert last == {f"Message {n} of the bench" for n in range(MANY - 3, MANY)}
     assert seconds < 30
     full.quiet()
     assert cost(full, wire)[0] == 2

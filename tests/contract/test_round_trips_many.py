@@ -140,7 +140,7 @@ def test_what_was_asked_ahead_and_given_up_is_taken_for_nothing_else(connect, do
 def touched(there: World, count: int) -> None:
     """Have the phone mark so many e-mails the other way."""
     emails = there.engine.index.emails
-    for row in emails.all(1)[:count]:
+    for row in list(emails.latest_first(1))[:count]:
         emails.say_heard(1, row, not row.is_heard, 0.0)
 
 

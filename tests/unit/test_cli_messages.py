@@ -78,6 +78,24 @@ def test_what_is_no_recording_is_refused_in_one_line(run, tmp_path):
     assert run("messages", "101", "--json").json == []
 
 
+def test_the_last_ones_are_shown_the_oldest_of_them_first(run, recording):
+    days = (3, 1, 4, 2)
+    ids = {day: delivered(run, recording, "--received", f"2026-11-0{day}T10:00:00Z") for day in days}
+    listed = run("messages", "101", "--last", "2", "--json")
+    assert [m["id"] for m in listed.json] == [ids[3], ids[4]]
+    assert listed.out.count("\n") == 2 + 2, "a line for each, and one for each bracket"
+    assert len(run("messages", "101", "--last", "9", "--json").json) == 4
+    assert ids[4] in run("messages", "101", "--last", "1").out
+    assert ids[3] not in run("messages", "101", "--last", "1").out
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1e3", "9" * 10])
+def test_a_number_of_messages_that_is_none_is_refused(run, number):
+    ran = run("messages", "101", f"--last={number}")
+    assert ran.code == 2
+    assert one_line(ran.err)
+
+
 def test_a_beginning_of_an_id_is_enough_if_it_is_long_and_the_only_one(run, recording):
     message = delivered(run, recording)
     assert run("mark", "101", message[:6], "heard").code == 0
