@@ -21,7 +21,7 @@ from syncengine.index import Queued, QueueState
 from syncengine.model import id_of
 
 _COLUMNS = ("id", "mailbox", "state", "attempts", "next try", "last reply")
-_DONE = frozenset({QueueState.SENT, QueueState.NOT_SENT})
+DONE = frozenset({QueueState.SENT, QueueState.NOT_SENT})
 _WAITING = (QueueState.DUE, QueueState.BLOCKED)
 _GIVEN_UP = frozenset({QueueState.UNDELIVERABLE, QueueState.CANCELLED})
 _ACTIONS = ("list", "retry", "cancel")
@@ -58,7 +58,7 @@ def run(call: Call) -> Exit:
 def _rows(engine: Engine, target: str | None, *, hidden: bool) -> Sequence[Queued]:
     """Rows of a mailbox, of a message or of all; with ``hidden`` a message's own row whatever it is."""
     if target is None or target in engine.numbers():
-        return [row for row in engine.index.queue.rows(target) if row.state not in _DONE]
+        return [row for row in engine.index.queue.rows(target) if row.state not in DONE]
     wanted = target.lower()
     found = engine.index.queue.rows() if re.fullmatch(r"[0-9a-f]{6,32}", wanted) else ()
     found = tuple(row for row in found if id_of(row.token).startswith(wanted))
@@ -68,7 +68,7 @@ def _rows(engine: Engine, target: str | None, *, hidden: bool) -> Sequence[Queue
         raise UsageError(f"queue: {target[:40]}: {len(found)} messages begin so; give more digits of the id")
     if found[0].state is QueueState.SENT and hidden:
         raise UsageError(f"message {id_of(found[0].token)}: it was sent; there is nothing to try again")
-    return [row for row in found if hidden or row.state not in _DONE]
+    return [row for row in found if hidden or row.state not in DONE]
 
 
 def retry(engine: Engine, rows: Sequence[Queued]) -> Sequence[Queued]:

@@ -14,6 +14,8 @@ from starlette.responses import PlainTextResponse, Response
 from syncengine.engine.engine import Engine
 from syncengine.errors import SyncError
 from syncengine.web import mailbox, misc, options, record, signin, sound, status
+from syncengine.web.api import document
+from syncengine.web.api.operations import OPERATIONS
 from syncengine.web.audit import Audit
 from syncengine.web.door import Access, Door
 from syncengine.web.gate import Gate
@@ -71,6 +73,9 @@ def ways(site: Site) -> tuple[Way, ...]:
         Way("/sign-in", Need.NOBODY, done(site, signin.sign_in, on=site.hashing), "POST", "sign in"),
         post("/sign-out", Need.ANYBODY, signin.sign_out, "sign out"),
         get("/static/{name}", Need.NOBODY, _static),
+        get("/api", Need.ANYBODY, document.page),
+        get("/api/openapi.json", Need.ANYBODY, document.show),
+        *(operation.way(site) for operation in OPERATIONS),
     )
 
 

@@ -11,11 +11,12 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from syncengine.errors import OptionsError
@@ -24,8 +25,7 @@ from syncengine.web.door import Access, Door, Refused, Visit
 COOKIE = "syncengine_web"
 MOST_BYTES = 65536
 """Of a form; a recording never comes in here."""
-_KINDS = {"application/x-www-form-urlencoded": False, "application/json": True}
-"""What a body may be, and whether that is the API's."""
+_FORM = "application/x-www-form-urlencoded"
 API = "/api/"
 _VISITOR = re.compile(rf"(?:^|;\s*){COOKIE}=([0-9a-f]{{64}})(?:;|$)")
 _HEADERS = {
@@ -66,10 +66,13 @@ class Gate:
 
         refused = _unnamed(self._door.access, headers) or await self._stranger(scope, headers, visit)
         refused = refused or _unfit(scope, headers)
+        # A program keeps no visitor's cookie.
+        visit.fresh = visit.fresh and not _is_api(scope)
         await (refused or self._app)(scope, _bounded(receive), guarded)
 
-    async def _stranger(self, scope: Scope, headers: Headers, visit: Visit) -> PlainTextResponse | None:
+    async def _stranger(self, scope: Scope, headers: Headers, visit: Visit) -> Response | None:
         """See who it is; what is answered to who gives a wrong password, None to anybody else."""
+        api = _is_api(scope)
         try:
             visit.who, visit.signed_in = self._door.visitor(visit.cookie)
             if "authorization" in headers and visit.who is None:
@@ -77,13 +80,13 @@ class Gate:
                     self._work, self._door.by_header, headers["authorization"], address_of(scope)
                 )
             if visit.who is None and self._door.password_only:
-                return asked("The password is needed.")
+                return asked("The password is needed.", api=api)
         except Refused as refused:
             if refused.later:
-                return PlainTextResponse(f"{refused}\n", 429, {"Retry-After": "60"})
-            return asked(str(refused))
+                return plain_answer(str(refused), 429, {"Retry-After": "60"}, api=api)
+            return asked(str(refused), api=api)
         except OptionsError as error:
-            return PlainTextResponse(f"{error}\n", 503)
+            return plain_answer(str(error), 503, api=api)
         return None
 
 
@@ -93,36 +96,51 @@ def address_of(scope: Scope) -> str:
     return client[0] if client else ""
 
 
-def asked(text: str) -> PlainTextResponse:
+def plain_answer(
+    text: str, code: int, headers: Mapping[str, str] | None = None, *, api: bool = False
+) -> Response:
+    """Return an answer of one line: JSON under /api."""
+    if api:
+        return JSONResponse({"error": text}, code, headers)
+    return PlainTextResponse(f"{text}\n", code, headers)
+
+
+def asked(text: str, *, api: bool = False) -> Response:
     """Return the answer that asks for name and password."""
     ask = {"WWW-Authenticate": 'Basic realm="syncengine", charset="UTF-8"'}
-    return PlainTextResponse(f"{text}\n", 401, ask)
+    return plain_answer(text, 401, ask, api=api)
 
 
-def _unnamed(access: Access, headers: Headers) -> PlainTextResponse | None:
+def _unnamed(access: Access, headers: Headers) -> Response | None:
     if len(headers.getlist("host")) == 1 and _hosts(access, headers["host"]):
         return None
     return PlainTextResponse("These pages are not reached by this name.\n", 421)
 
 
-def _unfit(scope: Scope, headers: Headers) -> PlainTextResponse | None:
+def _unfit(scope: Scope, headers: Headers) -> Response | None:
     """Why a request that would change something is not looked at, None where it is."""
-    method, api = scope["method"], scope["path"].startswith(API)
+    method, api = scope["method"], _is_api(scope)
     if method in {"GET", "HEAD"}:
         return None
     if method != "POST" and not (api and method == "PATCH"):
         allowed = "GET, HEAD, POST, PATCH" if api else "GET, HEAD, POST"
-        return PlainTextResponse(f"Only {allowed}.\n", 405, {"Allow": allowed})
-    if not same_origin(headers, by_program=api and "authorization" in headers):
-        return PlainTextResponse("A form of another site is not taken.\n", 403)
-    if _KINDS.get(headers.get("content-type", "").partition(";")[0].strip().lower()) is not api:
-        return PlainTextResponse(f"Only {'JSON is' if api else 'forms are'} taken.\n", 415)
-    length = headers.get("content-length", "")
+        return plain_answer(f"Only {allowed}.", 405, {"Allow": allowed}, api=api)
+    if not same_origin(headers, by_program=api):
+        return plain_answer("A form of another site is not taken.", 403, api=api)
+    length = headers.get("content-length", "0" if api and "transfer-encoding" not in headers else "")
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != ("application/json" if api else _FORM) and not (api and length == "0"):
+        return plain_answer(f"Only {'JSON is' if api else 'forms are'} taken.", 415, api=api)
     if not length.isascii() or not length.isdigit():
-        return PlainTextResponse("The length is missing.\n", 411)
+        return plain_answer("The length is missing.", 411, api=api)
     if len(length) > 9 or int(length) > MOST_BYTES:
-        return PlainTextResponse("This is too long.\n", 413)
+        return plain_answer("This is too long.", 413, api=api)
     return None
+
+
+def _is_api(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path.startswith(API)
 
 
 def token_for(key: bytes, visitor: str) -> str:

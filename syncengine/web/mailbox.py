@@ -46,7 +46,7 @@ def show(site: Site, request: Request) -> Response:
     """Show a mailbox."""
     number = site.known(request.path_params["number"])
     picture = site.engine.picture(number)
-    held = _held(site, picture)
+    held = held_in(site, picture)
     messages = site.engine.mailbox(number).messages()[::-1]
     pages = max(1, -(-len(messages) // PAGE))
     page = min(page_of(request), pages)
@@ -73,7 +73,7 @@ def resync(site: Site, request: Request, form: Form) -> Response:
     how = form.get("how", "")
     if how not in {"now", "dry-run", "accept-deletes"}:
         raise HTTPException(400, "This is no way to pass over a mailbox.")
-    if how == "accept-deletes" and form.get("seen") != _mark(_held(site, site.engine.picture(number))):
+    if how == "accept-deletes" and form.get("seen") != _mark(held_in(site, site.engine.picture(number))):
         raise HTTPException(409, "What is held is not what was shown: nothing was let through. Look again.")
     changed(request, {"how": how})
     report = site.engine.resync(number, dry_run=how == "dry-run", accept_deletes=how == "accept-deletes")
@@ -82,32 +82,45 @@ def resync(site: Site, request: Request, form: Form) -> Response:
 
 def change(site: Site, request: Request, _: Form) -> Response:
     """Mark, delete or restore one message, and show the mailbox."""
-    number, message = _message(site, request)
-    act = request.path_params["act"]
-    if act not in _CHANGES:
-        raise HTTPException(404, "This cannot be done to a message.")
-    changed(request, {"to": act})
-    _CHANGES[act](site.engine.mailbox(number), message)
+    number, act = change_message(site, request)
     return RedirectResponse(f"/mailboxes/{number}?said={act}", 303)
 
 
 def retry_one(site: Site, request: Request, _: Form) -> Response:
     """Send one message again, and show the mailbox."""
-    number, message = _message(site, request)
+    return RedirectResponse(f"/mailboxes/{send_again(site, request)}?said=retry", 303)
+
+
+def change_message(site: Site, request: Request) -> tuple[str, str]:
+    """Do to a message what the address says; return the mailbox and what was done."""
+    number, message = message_of(site, request)
+    act = request.path_params["act"]
+    if act not in _CHANGES:
+        raise HTTPException(404, "This cannot be done to a message.")
+    changed(request, {"to": act})
+    _CHANGES[act](site.engine.mailbox(number), message)
+    return number, act
+
+
+def send_again(site: Site, request: Request) -> str:
+    """Make a message due that was given up or waits; return the mailbox."""
+    number, message = message_of(site, request)
     row = site.engine.index.queue.get(number, token_of(message))
     if row is None or not retry(site.engine, [row]):
         raise UsageError(f"message {message}: there is nothing to send again")
-    return RedirectResponse(f"/mailboxes/{number}?said=retry", 303)
+    return number
 
 
-def _message(site: Site, request: Request) -> tuple[str, str]:
+def message_of(site: Site, request: Request) -> tuple[str, str]:
+    """Return the mailbox and the message that an address names."""
     number, message = site.known(request.path_params["number"]), request.path_params["message"]
     if not _ID.fullmatch(message):
         raise HTTPException(404, "There is no such message.")
     return number, message
 
 
-def _held(site: Site, picture: Picture) -> tuple[HeldDelete, ...]:
+def held_in(site: Site, picture: Picture) -> tuple[HeldDelete, ...]:
+    """Return the deletes that the brake holds."""
     return site.engine.index.passes.held(picture.account.id) if picture.account else ()
 
 

@@ -34,21 +34,20 @@ class Row:
 
 def show(site: Site, request: Request) -> Response:
     """Show the table."""
-    rows = _rows(examine(site.config)[0])
     said = "The change is applied." if request.query_params.get("said") == "applied" else ""
-    return site.page(request, "misc.html", rows=rows, said=said)
+    return site.page(request, "misc.html", rows=rows(site), said=said)
 
 
 def edit(site: Site, request: Request) -> Response:
     """Show one row's Value and Ignore to be edited."""
     version = version_of(site.config)
-    return site.page(request, "misc_edit.html", row=_row(site, request), version=version, bad="")
+    return site.page(request, "misc_edit.html", row=row_of(site, request), version=version, bad="")
 
 
 def apply(site: Site, request: Request, form: Form) -> Response:
     """Apply one row's change."""
     version = version_of(site.config)
-    row = _row(site, request)
+    row = row_of(site, request)
     value, ignore = form.get("value", "").strip(), form.get("ignore", "")
     if ignore not in {"0", "1"}:
         raise HTTPException(400, "Ignore is 0 or 1.")
@@ -69,16 +68,18 @@ def apply(site: Site, request: Request, form: Form) -> Response:
     return site.page(request, "misc_edit.html", code, row=typed, version=version, bad=bad)
 
 
-def _row(site: Site, request: Request) -> Row:
+def row_of(site: Site, request: Request) -> Row:
+    """Return the row that an address names."""
     name = request.path_params["name"]
-    row = next((row for row in _rows(examine(site.config)[0]) if row.name == name), None)
+    row = next((row for row in rows(site) if row.name == name), None)
     if row is None:
         raise HTTPException(404, "There is no such option.")
     return row
 
 
-def _rows(settings: Settings) -> list[Row]:
-    """The manual's rows in its order, then further ones of the file."""
+def rows(site: Site) -> list[Row]:
+    """Return the manual's rows in its order, then further ones of the file."""
+    settings = examine(site.config)[0]
     further = [name for name in settings.vmconfig if name not in MANUAL_ROWS]
     return [_one(settings, name) for name in (*MANUAL_ROWS, *further)]
 

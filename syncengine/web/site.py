@@ -26,6 +26,7 @@ from syncengine.errors import OptionsError, UsageError
 from syncengine.options.files import load
 from syncengine.web.audit import Audit
 from syncengine.web.door import Door, Visit
+from syncengine.web.gate import API, plain_answer
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -133,10 +134,10 @@ async def _form(request: Request) -> Form:
     return form
 
 
-def failed(site: Site) -> Callable[[Request, Exception], HTMLResponse]:
+def failed(site: Site) -> Callable[[Request, Exception], Response]:
     """Return what shows an error: one line, with nothing of the inside."""
 
-    def show(request: Request, error: Exception) -> HTMLResponse:
+    def show(request: Request, error: Exception) -> Response:
         match error:
             case HTTPException():
                 status, text = error.status_code, error.detail
@@ -146,7 +147,12 @@ def failed(site: Site) -> Callable[[Request, Exception], HTMLResponse]:
                 status, text = 404, str(error)
             case _:
                 status, text = 503, str(error)
-        return site.page(request, "error.html", status, text=text)
+        headers = getattr(error, "headers", None)
+        if request.url.path.startswith(API):
+            return plain_answer(text, status, headers, api=True)
+        answer = site.page(request, "error.html", status, text=text)
+        answer.headers.update(headers or {})
+        return answer
 
     return show
 

@@ -54,7 +54,7 @@ def show(site: Site, request: Request) -> Response:
     state = request.query_params.get("state", "")
     order = request.query_params.get("sort", "")
     order = order if order in _ORDERS else "mailbox"
-    found = sorted(_matching(every, wanted.casefold(), state), key=_ORDERS[order])
+    found = arranged(every, wanted, state, order)
     pages = max(1, -(-len(found) // PAGE))
     number = min(page_of(request), pages)
     rows = found[(number - 1) * PAGE : number * PAGE]
@@ -85,13 +85,12 @@ def page_of(request: Request) -> int:
     return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 7 else 1
 
 
-def _matching(every: Sequence[Line], wanted: str, state: str) -> Sequence[Line]:
-    return [
-        line
-        for line in every
-        if (not wanted or wanted in line.mailbox.casefold() or wanted in line.name.casefold())
-        and (state not in set(MailboxState) or line.state == state)
-    ]
+def arranged(every: Sequence[Line], wanted: str, state: str, order: str) -> Sequence[Line]:
+    """Return the lines with a text in number or e-mail name and of a state, in an order."""
+    wanted = wanted.casefold()
+    states = {state} & set(MailboxState) or set(MailboxState)
+    found = (line for line in every if wanted in line.mailbox.casefold() or wanted in line.name.casefold())
+    return sorted((line for line in found if line.state in states), key=_ORDERS[order])
 
 
 def _counts(site: Site, number: str) -> tuple[int, int]:

@@ -68,7 +68,7 @@ def _turned_away(request: Request, way: Way) -> Response | None:
         return None
     if who is None:
         if request.url.path.startswith(API):
-            return asked("Sign in, or give name and password.")
+            return asked("Sign in, or give name and password.", api=True)
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         asking = f"/sign-in?next={quote(here, safe='')}" if way.method == "GET" else "/sign-in"
         return RedirectResponse(asking, 303)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +44,31 @@ TABLE = {
     "POST /sign-in": EVERYBODY,
     "POST /sign-out": SIGNED_IN,
     "GET /static/{name}": EVERYBODY,
+    "GET /api": SIGNED_IN,
+    "GET /api/openapi.json": SIGNED_IN,
+    "GET /api/me": SIGNED_IN,
+    "GET /api/status": "olga rita",
+    "GET /api/mailboxes/{number}": "olga rita own",
+    "POST /api/mailboxes/{number}": "olga",
+    "GET /api/mailboxes/{number}/messages": "olga rita own",
+    "GET /api/mailboxes/{number}/messages/{message}": "olga rita own",
+    "GET /api/mailboxes/{number}/messages/{message}/sound": "olga rita own",
+    "POST /api/mailboxes/{number}/messages/{message}/retry": "olga",
+    "POST /api/mailboxes/{number}/messages/{message}/{act}": "olga own",
+    "GET /api/mailboxes/{number}/queue": "olga rita own",
+    "GET /api/mailboxes/{number}/held": "olga rita own",
+    "POST /api/mailboxes/{number}/resync": "olga",
+    "POST /api/mailboxes/{number}/test": "olga own",
+    "GET /api/mailboxes/{number}/options": "olga rita own",
+    "PATCH /api/mailboxes/{number}/options": "olga own",
+    "GET /api/misc": "olga rita",
+    "PATCH /api/misc/{name}": "olga",
+    "GET /api/record": "olga",
+}
+BODIES = {
+    "POST /api/mailboxes/{number}/resync": {"how": "dry-run"},
+    "PATCH /api/mailboxes/{number}/options": {"version": "", "changes": {}},
+    "PATCH /api/misc/{name}": {"version": ""},
 }
 
 
@@ -65,12 +92,16 @@ def opened(config: Path) -> Iterator[tuple[Browser, str]]:
         yield browser, engine.mailbox("101").deliver(wav()).id
 
 
+def basic(name: str) -> str:
+    return "Basic " + base64.b64encode(f"{name}:{PASSWORD}".encode()).decode()
+
+
 def signed_in(host: str, name: str) -> Browser:
     browser = Browser(host)
     browser.get("/sign-in")
     answer = browser.post("/sign-in", {"name": name, "password": PASSWORD})
     assert answer.status == 303, answer.words
-    browser.get("/sign-in")
+    browser.token = json.loads(browser.get("/api/me").text)["csrf"]
     return browser
 
 
@@ -101,30 +132,65 @@ def test_the_table_names_every_address(config):
     assert acts == []
 
 
-def asked(browser: Browser, line: str, number: str, message: str) -> Answer:
+def asked(browser: Browser, line: str, number: str, message: str, **headers: str) -> Answer:
     method, path = line.split()
     for name, value in {"number": number, "message": message, "name": "g_bUseTTS", "act": "heard"}.items():
         path = path.replace(f"{{{name}}}", value)
     if method == "GET":
-        return browser.get(path)
-    return browser.post(path, {"how": "dry-run", "name": "x"})
+        return browser.get(path, **headers)
+    if not path.startswith("/api"):
+        return browser.post(path, {"how": "dry-run", "name": "x"}, **headers)
+    body = json.dumps(BODIES.get(line, {})).encode()
+    sent = {"Content_Type": "application/json", "X_CSRF_Token": browser.token} | headers
+    return browser.ask(method, path, body, **sent)
+
+
+def turned_away(answer: Answer) -> bool:
+    return answer.status == 403 and "not for you" in answer.words
+
+
+def is_right(answer: Answer, line: str, visitor: str) -> None:
+    to_sign_in = answer.status == 303 and answer.headers["Location"].startswith("/sign-in")
+    if visitor in TABLE[line].split():
+        assert not turned_away(answer), answer.words
+        assert not to_sign_in
+        assert answer.status not in {401, 500}, answer.words
+    elif visitor == "nobody":
+        assert answer.status == 401 if " /api/" in line else to_sign_in
+    else:
+        assert turned_away(answer), (answer.status, answer.words)
 
 
 @pytest.mark.parametrize("visitor", ["nobody", "olga", "rita", "own", "other"])
 @pytest.mark.parametrize("line", [line for line in TABLE if line != "POST /sign-out"])
 def test_an_address_is_for_those_of_the_table_and_nobody_else(opened, visitors, line, visitor):
     browser, number = visitors[visitor]
-    answer = asked(browser, line, number, opened[1])
-    turned_away = answer.status == 403 and "not for you" in answer.words
-    to_sign_in = answer.status == 303 and answer.headers["Location"].startswith("/sign-in")
-    if visitor in TABLE[line].split():
-        assert not turned_away, answer.words
-        assert not to_sign_in
-        assert answer.status not in {401, 500}
-    elif visitor == "nobody":
-        assert to_sign_in or answer.status == 401
-    else:
-        assert turned_away, (answer.status, answer.words)
+    is_right(asked(browser, line, number, opened[1]), line, visitor)
+
+
+@pytest.mark.parametrize("visitor", ["olga", "rita", "own", "other"])
+def test_with_a_password_each_time_the_same_holds(opened, visitor):
+    name = "sam" if visitor in {"own", "other"} else visitor
+    number = "102" if visitor == "other" else "101"
+    browser = Browser(opened[0].host)
+    for line in TABLE:
+        if " /api" in line:
+            is_right(asked(browser, line, number, opened[1], Authorization=basic(name)), line, visitor)
+
+
+def test_a_change_under_api_takes_the_sessions_token(opened, visitors):
+    browser, _ = visitors["olga"]
+    line = "POST /api/mailboxes/{number}/messages/{message}/{act}"
+    for wrong in ("", "0" * 64, browser.token[:-1]):
+        answer = asked(browser, line, "101", opened[1], X_CSRF_Token=wrong)
+        assert answer.status == 403
+        assert "X-CSRF-Token" in answer.text
+    assert asked(browser, line, "101", opened[1]).status == 200
+    for foreign in ({"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
+        assert asked(browser, line, "101", opened[1], **foreign).status == 403
+        stranger = Browser(browser.host)
+        assert asked(stranger, line, "101", opened[1], Authorization=basic("olga"), **foreign).status == 403
+    assert asked(browser, line, "101", opened[1], Content_Type="text/plain").status == 415
 
 
 def test_a_subscriber_is_told_nothing_of_what_other_numbers_there_are(visitors):
