@@ -41,7 +41,10 @@ def without_accents(text: str) -> str:
 def unstructured(name: str, text: str) -> str:
     """Write a field of free text (RFC 5322 section 3.6.5), encoded where ASCII does not do (RFC 2047)."""
     text = clean(text, _MAX_FIELD)
-    return f"{name}: {_encoded(name, text, 'us-ascii' if _is_plain(text) else 'utf-8')}"
+    folded = _encoded(name, text, "us-ascii" if _is_plain(text) else "utf-8")
+    if folded.startswith("\r\n"):  # a first word too long for its line: the fold would be read as a blank
+        folded = text
+    return f"{name}: {folded}"
 
 
 def named_address(name: str, display: str, address: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
+
 import pytest
 
 from syncengine.model import token_of
@@ -139,6 +142,20 @@ def test_urgent_and_private_stand_in_the_mail(there: World):
 
     assert "Importance: high" in header
     assert "Sensitivity: private" in header
+
+
+NAMES = ["Peter Adams", "", "Jürgen\r\nBcc: a@b.example", "=?utf-8?q?x?=", "\u202eab" * 200]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("number", ["+12035550117", ""])
+def test_the_list_shows_the_subject_of_the_mail(dovecot, tmp_path, name, number):
+    with scripted() as server, sending(tmp_path, dovecot, server, options={"sync_mode": "none"}) as there:
+        message = there.deliver(caller_name=name, caller_number=number)
+        there.sync_ok()
+        mail = email.message_from_bytes(server.session().body, policy=email.policy.default)
+        assert mail["Subject"] == there.message(message).subject
+        assert mail["Bcc"] is None
 
 
 @pytest.mark.parametrize("timer", ["20m", "0"])

@@ -298,6 +298,13 @@ def test_no_name_or_number_adds_ends_or_changes_a_field(
     assert authentic(header, secret=b"secret", system_id="5f0c", mailbox=mailbox)
 
 
+def test_a_long_word_does_not_begin_with_the_blank_of_a_fold() -> None:
+    """A reader would take the blank after the colon and the fold for a part of the name."""
+    wire = compose(replace(VOICE, caller_name="x" * 300), [WAV], TO_PETER)
+
+    assert b"\r\nX-VoiceMessageSenderName: " + b"x" * 77 + b"...\r\n" in wire
+
+
 @given(name=hostile)
 def test_the_subject_decodes_to_the_cleaned_name(name: str) -> None:
     """What looks like an encoded word is shown, not decoded; lists show the same subject as the mail."""
