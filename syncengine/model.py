@@ -42,6 +42,22 @@ def id_of(token: Token) -> str:
     return token[3:35]
 
 
+class Security(StrEnum):
+    """How a connection is protected (RFC 8314); the manual's SSL yes and no are tls and none."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+class SearchMode(StrEnum):
+    """How messages are found again when their place is unknown (manual page 6)."""
+
+    HEADER = "header"
+    TEXT = "text"
+    AUTO = "auto"
+
+
 class Side(StrEnum):
     """One of the two places that tell the same story."""
 

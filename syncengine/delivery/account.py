@@ -7,13 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-
-class Security(StrEnum):
-    """How a connection is encrypted (RFC 8314)."""
-
-    NONE = "none"
-    STARTTLS = "starttls"
-    TLS = "tls"
+from syncengine.model import Security
 
 
 class Authentication(StrEnum):

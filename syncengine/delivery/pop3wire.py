@@ -12,9 +12,10 @@ import re
 import socket
 from contextlib import suppress
 
-from syncengine.delivery.account import Pop3Settings, Security, SmtpSettings
+from syncengine.delivery.account import Pop3Settings, SmtpSettings
 from syncengine.delivery.channel import LineReader, TlsRefused, dial, encrypt, one_line, without
 from syncengine.errors import AuthenticationFailed, Throttled
+from syncengine.model import Security
 
 _LINE = 1024 * 1024
 _ANSWER = 16 * 1024 * 1024

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from syncengine.delivery.account import Authentication, Security, SmtpSettings
+from syncengine.delivery.account import Authentication, SmtpSettings
 from syncengine.delivery.channel import TlsRefused, one_line
 from syncengine.delivery.wire import Reply, SmtpWire, reply_of
+from syncengine.model import Security
 from syncengine.rules.replies import HELO_INSTEAD, Fault, Phase, Result, verdict
 
 _FAREWELL = 2.0

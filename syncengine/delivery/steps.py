@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from syncengine.delivery.account import Authentication, Pop3Settings, Security, SmtpSettings
+from syncengine.delivery.account import Authentication, Pop3Settings, SmtpSettings
 from syncengine.delivery.channel import dial, encrypt, one_line
 from syncengine.delivery.pop3 import faults, refuse_plaintext_login, uidls
 from syncengine.delivery.pop3wire import Pop3Wire, where
 from syncengine.delivery.session import Session, Stop
 from syncengine.errors import ConnectionLost, SyncError
+from syncengine.model import Security
 
 _Stage = tuple[str, Callable[[], str]]
 """A step's name, and what does it and returns what is worth telling."""

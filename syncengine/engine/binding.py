@@ -13,9 +13,17 @@ from syncengine.errors import ConnectionLost
 from syncengine.imap.channel import Trace
 from syncengine.imap.replica import ImapAccount
 from syncengine.imap.scope import roles, voice_folder
-from syncengine.imap.settings import AccountSettings, Authentication, SearchMode, Security
+from syncengine.imap.settings import AccountSettings, Authentication
 from syncengine.index import DELETED_FIRST, AccountRow, Index, QueueState
-from syncengine.model import Folder, HeaderFields, Kind, LocalMessage, Role, State, Token
+from syncengine.model import (
+    Folder,
+    HeaderFields,
+    Kind,
+    LocalMessage,
+    Role,
+    State,
+    Token,
+)
 from syncengine.options.install import InstallationKey
 from syncengine.options.schema import (
     Backlog,
@@ -131,9 +139,9 @@ class Binding:
             port=imap.port,
             account=imap.account,
             secret=secret.read if secret is not None else str,
-            security=Security(imap.security),
+            security=imap.security,
             authentication=Authentication(imap.authentication),
-            search_mode=SearchMode(imap.search_mode),
+            search_mode=imap.search_mode,
             timeout=self.mailbox.sync.command_timeout,
             ca_file=str(imap.ca_file) if imap.ca_file else None,
             own_addresses=self.post.own_addresses(),

@@ -10,7 +10,7 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from syncengine.delivery.account import Authentication, Pop3Settings, Security, SmtpSettings
+from syncengine.delivery.account import Authentication, Pop3Settings, SmtpSettings
 from syncengine.delivery.addresses import complete_address, ehlo_name, mail_from
 from syncengine.errors import SyncError
 from syncengine.model import Kind, LocalMessage, Token
@@ -97,7 +97,7 @@ class MailboxPost:
             port=smtp.port,
             mail_from=self.sender,
             helo_name=ehlo_name(smtp.domain, self.settings.system.domain),
-            security=Security(smtp.security),
+            security=smtp.security,
             authentication=Authentication(smtp.authentication),
             account=smtp.account,
             password=smtp.password.read() if smtp.password else "",
@@ -114,7 +114,7 @@ class MailboxPost:
             port=pop3.port,
             account=pop3.account,
             password=pop3.password.read() if pop3.password else "",
-            security=Security(pop3.security),
+            security=pop3.security,
             ca_file=pop3.ca_file,
             allow_plaintext=self.settings.system.allow_plaintext,
             timeout=self.mailbox.sync.command_timeout,

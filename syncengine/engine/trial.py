@@ -12,8 +12,8 @@ from syncengine.engine.binding import Binding
 from syncengine.errors import AuthenticationFailed, ConnectionLost, FolderError, SyncError, Throttled
 from syncengine.imap.scope import trash_folder, voice_folder
 from syncengine.index import Index
-from syncengine.model import Folder, Role, Token, token_of
-from syncengine.options.schema import Imap4, Protocol, SearchMode, Security
+from syncengine.model import Folder, Role, SearchMode, Security, Token, token_of
+from syncengine.options.schema import Imap4, Protocol
 from syncengine.options.secret import SecretUnavailable
 
 Tried = tuple[str, Step]

@@ -17,10 +17,10 @@ from syncengine.imap.commands import COMPRESS, Command, Reply, Untagged, command
 from syncengine.imap.errors import ServerBye, WireError
 from syncengine.imap.failures import lost, pause, scrubbed
 from syncengine.imap.login import Proof, challenge, login_words, proof
-from syncengine.imap.settings import AccountSettings, Authentication, Security
+from syncengine.imap.settings import AccountSettings, Authentication
 from syncengine.imap.transport import Client, tls_context
 from syncengine.imap.wire import Condition, capability_words, completion, parse
-from syncengine.model import Traffic
+from syncengine.model import Security, Traffic
 
 First = Callable[[frozenset[str]], Sequence[Command]]
 """The first commands, given the server's capabilities."""

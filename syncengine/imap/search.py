@@ -16,10 +16,9 @@ from syncengine.imap.commands import command
 from syncengine.imap.found import found_in, headers
 from syncengine.imap.names import quoted
 from syncengine.imap.session import Opened, Session, searched
-from syncengine.imap.settings import SearchMode
 from syncengine.imap.stripped import may_be_ours, reference
 from syncengine.imap.uidset import UidSet, chunks
-from syncengine.model import Folder, Found, Place, Token
+from syncengine.model import Folder, Found, Place, SearchMode, Token
 from syncengine.replica import Recognise
 from syncengine.rules.identity import parse_header_block
 

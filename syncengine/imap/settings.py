@@ -7,13 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from socket import socket
 
-
-class Security(StrEnum):
-    """How the connection is protected (the manual's SSL yes/no, manual page 6)."""
-
-    NONE = "none"
-    STARTTLS = "starttls"
-    TLS = "tls"
+from syncengine.model import SearchMode, Security
 
 
 class Authentication(StrEnum):
@@ -25,14 +19,6 @@ class Authentication(StrEnum):
     CRAM_MD5 = "cram-md5"
     XOAUTH2 = "xoauth2"
     OAUTHBEARER = "oauthbearer"
-
-
-class SearchMode(StrEnum):
-    """How messages are found again when their place is unknown (manual page 6)."""
-
-    HEADER = "header"
-    TEXT = "text"
-    AUTO = "auto"
 
 
 PORTS = {Security.NONE: 143, Security.STARTTLS: 143, Security.TLS: 993}

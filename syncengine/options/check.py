@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from syncengine.model import Security
 from syncengine.options.schema import Mailbox, Settings, System
 from syncengine.options.servers import Imap4, Pop3, Smtp
-from syncengine.options.values import Authentication, DeliveryBy, Protocol, Security, SyncMode
+from syncengine.options.values import Authentication, DeliveryBy, Protocol, SyncMode
 
 Complaint = tuple[tuple[str, ...], str]
 """The key below the mailbox, and what is wrong with it."""

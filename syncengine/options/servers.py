@@ -8,19 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
+from syncengine.model import SearchMode, Security
 from syncengine.options.secret import Secret
-from syncengine.options.values import (
-    About,
-    Authentication,
-    Domain,
-    FilePath,
-    Host,
-    Line,
-    Port,
-    Positive,
-    SearchMode,
-    Security,
-)
+from syncengine.options.values import About, Authentication, Domain, FilePath, Host, Line, Port, Positive
 
 _CA_FILE = "Certificates of the authorities to trust instead of the host's own (PEM); blank is the host's."
 _SMTP_AUTHENTICATION = tuple(a for a in Authentication if a is not Authentication.OAUTHBEARER)

@@ -53,14 +53,6 @@ class AttachFormat(StrEnum):
     MP3 = "mp3"
 
 
-class Security(StrEnum):
-    """How a connection is protected; the manual's SSL yes/no is tls/none (RFC 8314)."""
-
-    NONE = "none"
-    STARTTLS = "starttls"
-    TLS = "tls"
-
-
 class Authentication(StrEnum):
     """How an account proves itself (RFC 4616, RFC 2195, RFC 7628; xoauth2 is Google's and Microsoft's)."""
 
@@ -70,14 +62,6 @@ class Authentication(StrEnum):
     CRAM_MD5 = "cram-md5"
     XOAUTH2 = "xoauth2"
     OAUTHBEARER = "oauthbearer"
-
-
-class SearchMode(StrEnum):
-    """What a message is searched for by (manual page 6)."""
-
-    HEADER = "header"
-    TEXT = "text"
-    AUTO = "auto"
 
 
 class OutOfScope(StrEnum):

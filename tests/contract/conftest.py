@@ -9,7 +9,8 @@ import pytest
 
 from syncengine.imap.replica import ImapAccount
 from syncengine.imap.search import ProcessMemory
-from syncengine.imap.settings import AccountSettings, Security
+from syncengine.imap.settings import AccountSettings
+from syncengine.model import Security
 from tests.contract.imap_kit import DOMAIN, OWN, Open, ours
 from tests.support.base import Login, Server
 from tests.support.proxy import Proxy

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 
 from syncengine.imap.replica import ImapAccount
-from syncengine.imap.settings import AccountSettings, Security
-from syncengine.model import Cursor, Folder, FolderDelta, Place, Token, Uid, token_of
+from syncengine.imap.settings import AccountSettings
+from syncengine.model import Cursor, Folder, FolderDelta, Place, Security, Token, Uid, token_of
 from syncengine.rules.identity import mailbox_mark, recognise
 from tests.support.base import Login, Server
 from tests.support.mailprogram import MailProgram

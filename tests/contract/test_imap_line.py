@@ -10,8 +10,8 @@ import pytest
 
 from syncengine.errors import AuthenticationFailed, ConnectionLost, MailboxError, Throttled
 from syncengine.imap.replica import ImapAccount
-from syncengine.imap.settings import Authentication, Security
-from syncengine.model import Cursor, Folder, ModSeq, Uid, UidValidity
+from syncengine.imap.settings import Authentication
+from syncengine.model import Cursor, Folder, ModSeq, Security, Uid, UidValidity
 from tests.contract.imap_kit import Line, Mail, MakeProxy, Open, View, mail, named, scripted_account, token
 from tests.contract.imap_script import LOGGED_IN, Answer, scripted
 from tests.support.base import Login, Server, free_ports

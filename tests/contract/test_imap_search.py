@@ -6,8 +6,7 @@ import pytest
 
 from syncengine.errors import FolderError
 from syncengine.imap.search import ProcessMemory
-from syncengine.imap.settings import SearchMode
-from syncengine.model import Folder
+from syncengine.model import Folder, SearchMode
 from tests.contract.imap_kit import (
     DOMAIN,
     OWN,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.delivery.account import Authentication, Security, SmtpSettings
+from syncengine.delivery.account import Authentication, SmtpSettings
 from syncengine.delivery.smtp import Attempt, attempt
 from syncengine.delivery.steps import smtp_steps
-from syncengine.model import Token, token_of
+from syncengine.model import Security, Token, token_of
 from syncengine.rules.replies import Phase, Result
 from tests.support.scripted_smtp import Answer, Does, ScriptedSmtp, scripted
 from tests.support.tls import Authority

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncengine.errors import OptionsError
+from syncengine.model import SearchMode, Security
 from syncengine.options.check import port_warnings, seats_off
 from syncengine.options.files import find_config, load
 from syncengine.options.problems import InvalidOptions
@@ -16,8 +17,6 @@ from syncengine.options.schema import (
     FoldersMode,
     PendingExpiry,
     Protocol,
-    SearchMode,
-    Security,
     SendMode,
     Settings,
     SyncMode,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from syncengine.model import Security
 from syncengine.options.edit import add_mailbox, set_mailbox
 from syncengine.options.files import load
 from syncengine.options.keys import SECTIONS, keys_of, section_keys
-from syncengine.options.schema import Mailbox, Security, Sync, SyncMode, System
+from syncengine.options.schema import Mailbox, Sync, SyncMode, System
 from syncengine.options.tab import all_fields, email_tab, field_named, system_value_from_text, value_from_text
 from syncengine.options.values import Protocol
 

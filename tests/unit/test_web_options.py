@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from syncengine.engine.engine import Engine
+from syncengine.model import Security
 from syncengine.options.edit import set_mailbox, set_system
 from syncengine.options.files import load
-from syncengine.options.schema import Mailbox, Protocol, Security
+from syncengine.options.schema import Mailbox, Protocol
 from syncengine.options.tab import email_tab
 from syncengine.options.vmconfig import MANUAL_ROWS
 from tests.support.commands import installed
