@@ -6,7 +6,7 @@ from pathlib import Path
 
 from syncengine.index.database import Database
 from syncengine.index.emails import EmailRow, Emails
-from syncengine.index.hours import Hour, Hours
+from syncengine.index.hours import DAY, Hour, Hours
 from syncengine.index.messages import Messages
 from syncengine.index.pairs import Intent, Pairs, Pending
 from syncengine.index.passes import HeldDelete, Passes, PassRecord
@@ -20,6 +20,7 @@ from syncengine.index.views import AccountRow, Views
 from syncengine.index.waits import Waits
 
 __all__ = [
+    "DAY",
     "DELETED_FIRST",
     "AccountRow",
     "Database",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from importlib import resources
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -13,24 +12,28 @@ from starlette.responses import PlainTextResponse, Response
 
 from syncengine.engine.engine import Engine
 from syncengine.errors import SyncError
-from syncengine.web import mailbox, misc, options, record, signin, sound, status
+from syncengine.web import mailbox, misc, options, record, signin, sound, static, status
 from syncengine.web.api import document
 from syncengine.web.api.operations import OPERATIONS
 from syncengine.web.audit import Audit
 from syncengine.web.door import Access, Door
 from syncengine.web.gate import Gate
-from syncengine.web.site import Act, Show, Site, done, environment, failed, shown
+from syncengine.web.live import Live
+from syncengine.web.site import Act, Show, Site, done, environment, failed, shown, told
 from syncengine.web.users import Users
 from syncengine.web.ways import Way, routes
 from syncengine.web.who import Need
 
-_STATIC = {"style.css": "text/css", "form.js": "text/javascript"}
+_LIST = 3.0
+"""Seconds between two changes of the list of all mailboxes that a page is told of."""
 
 
 def site_of(engine: Engine, config: Path, access: Access | None = None) -> Site:
     """Return what the pages of an engine share; close it when they are not shown any more."""
     door = Door(access or Access(), Users(engine.state_dir))
-    return Site(engine, config, environment(), door, Audit(engine.state_dir), secrets.token_bytes(32))
+    return Site(
+        engine, config, environment(), door, Audit(engine.state_dir), secrets.token_bytes(32), Live(engine)
+    )
 
 
 def build(site: Site) -> Gate:
@@ -55,7 +58,9 @@ def ways(site: Site) -> tuple[Way, ...]:
     tab = "/options/{number}"
     return (
         get("/", Need.SEE, status.show),
+        Way("/live", Need.SEE, told(site, status.told, every=_LIST)),
         get(box, Need.OWN, mailbox.show),
+        Way(box + "/live", Need.OWN, told(site, mailbox.told)),
         post(box + "/resync", Need.OPERATE, mailbox.resync, "resync", waits=True),
         post(message + "/retry", Need.OPERATE, mailbox.retry_one, "send again"),
         post(message + "/{act}", Need.OWN_CHANGE, mailbox.change, "change message"),
@@ -72,20 +77,11 @@ def ways(site: Site) -> tuple[Way, ...]:
         get("/sign-in", Need.NOBODY, signin.show),
         Way("/sign-in", Need.NOBODY, done(site, signin.sign_in, on=site.hashing), "POST", "sign in"),
         post("/sign-out", Need.ANYBODY, signin.sign_out, "sign out"),
-        get("/static/{name}", Need.NOBODY, _static),
+        get("/static/{name}", Need.NOBODY, static.show),
         get("/api", Need.ANYBODY, document.page),
         get("/api/openapi.json", Need.ANYBODY, document.show),
         *(operation.way(site) for operation in OPERATIONS),
     )
-
-
-def _static(_: Site, request: Request) -> Response:
-    name = request.path_params["name"]
-    kind = _STATIC.get(name)
-    if kind is None:
-        raise HTTPException(404, "There is no such file.")
-    content = (resources.files("syncengine.web") / "static" / name).read_bytes()
-    return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
 
 
 def _fault(_: Request, __: Exception) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -14,10 +15,12 @@ from starlette.responses import RedirectResponse, Response
 
 from syncengine.cli.queue import retry
 from syncengine.engine.handle import Mailbox
-from syncengine.engine.status import Picture
+from syncengine.engine.status import MailboxStatus, Message, Picture
 from syncengine.errors import UsageError
-from syncengine.index import HeldDelete
+from syncengine.index import HeldDelete, Hour
 from syncengine.model import id_of, token_of
+from syncengine.web.day import picture_of
+from syncengine.web.rows import rows_of
 from syncengine.web.site import Form, Site, changed
 from syncengine.web.status import page_of
 
@@ -45,26 +48,60 @@ _CHANGES: Mapping[str, Callable[[Mailbox, str], None]] = MappingProxyType(
 def show(site: Site, request: Request) -> Response:
     """Show a mailbox."""
     number = site.known(request.path_params["number"])
-    picture = site.engine.picture(number)
-    held = held_in(site, picture)
-    messages = site.engine.mailbox(number).messages()[::-1]
-    pages = max(1, -(-len(messages) // PAGE))
+    look = _look(site, number)
+    pages = max(1, -(-len(look.messages) // PAGE))
     page = min(page_of(request), pages)
-    queue = {id_of(token): row for token, row in picture.queue.items()}
+    shown = look.messages[(page - 1) * PAGE : page * PAGE]
     return site.page(
         request,
         "mailbox.html",
         number=number,
-        status=picture.status(site.engine.off(number)),
-        messages=messages[(page - 1) * PAGE : page * PAGE],
-        total=len(messages),
+        status=look.status,
+        rows=rows_of(look.picture, shown, look.status.pending),
+        subjects={message.id: message.subject for message in look.messages},
+        total=len(look.messages),
         page=page,
         pages=pages,
-        queue=queue,
-        held=[(id_of(h.token), datetime.fromtimestamp(h.since, UTC)) for h in held],
-        seen=_mark(held),
+        held=[(id_of(h.token), datetime.fromtimestamp(h.since, UTC)) for h in look.held],
+        seen=_mark(look.held),
+        day=picture_of(look.day),
+        live=f"/mailboxes/{number}/live?mark={look.mark}",
         said=_SAID.get(request.query_params.get("said", "")),
     )
+
+
+def told(site: Site, request: Request, _: str) -> str:
+    """Return in one word what the page of a mailbox shows."""
+    return _look(site, site.known(request.path_params["number"])).mark
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the page of a mailbox shows, read once."""
+
+    picture: Picture
+    status: MailboxStatus
+    messages: tuple[Message, ...]
+    """The newest first."""
+    held: tuple[HeldDelete, ...]
+    day: tuple[Hour, ...]
+
+    @property
+    def mark(self) -> str:
+        """Changes with whatever is shown; not with the time at which something pending is looked at."""
+        waits = [(item.message, item.what, item.unconfirmed) for item in self.status.pending]
+        rest = replace(self.status, pending=())
+        shown = (rest, waits, self.messages, sorted(self.picture.queue.items()), self.held, self.day)
+        return hashlib.sha256(repr(shown).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _look(site: Site, number: str) -> _Look:
+    picture = site.engine.picture(number)
+    with site.engine.index.database.trouble():
+        day = site.engine.index.hours.day(picture.binding.clock(), number)
+        status = picture.status(site.engine.off(number))
+        held = held_in(site, picture)
+    return _Look(picture, status, site.engine.mailbox(number).messages()[::-1], held, day)
 
 
 def resync(site: Site, request: Request, form: Form) -> Response:

@@ -92,6 +92,7 @@ class WebServer:
 
     def stop(self) -> None:
         """Answer no more; what is being done is finished first."""
+        self._site.live.end_streams()
         self._server.should_exit = True
         self._thread.join()
         self._site.close()

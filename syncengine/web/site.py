@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -27,6 +27,7 @@ from syncengine.options.files import load
 from syncengine.web.audit import Audit
 from syncengine.web.door import Door, Visit
 from syncengine.web.gate import API, plain_answer
+from syncengine.web.live import LOOKS, Live, stream
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -52,6 +53,7 @@ class Site:
     door: Door
     audit: Audit
     key: bytes = field(repr=False)
+    live: Live
     pages: ThreadPoolExecutor = field(default_factory=lambda: _pool("page", 4))
     work: ThreadPoolExecutor = field(default_factory=lambda: _pool("work", 4))
     """For what waits for a mail server: however many such, the pages are still shown."""
@@ -60,10 +62,19 @@ class Site:
 
     def page(self, request: Request, template: str, code: int = 200, /, **values: object) -> HTMLResponse:
         """Return a page."""
-        text = self.templates.get_template(template).render(
-            csrf=request.scope["csrf"], here=request.url.path, visit=visit_of(request), **values
-        )
+        text = self.templates.get_template(template).render(self.values(request) | values)
         return HTMLResponse(text, code)
+
+    def values(self, request: Request) -> dict[str, object]:
+        """Return what every page is given."""
+        query = request.url.query
+        at = request.url.path + (f"?{query}" if query else "")
+        return {
+            "csrf": request.scope["csrf"],
+            "here": request.url.path,
+            "at": at,
+            "visit": visit_of(request),
+        }
 
     def take_up(self) -> str | None:
         """Put what the files say now in force; why it cannot be, None where it was."""
@@ -79,12 +90,14 @@ class Site:
 
     def close(self) -> None:
         """End the threads; what they do is finished first."""
+        self.live.close()
         self.pages.shutdown()
         self.work.shutdown()
         self.hashing.shutdown()
 
 
 Show = Callable[[Site, Request], Response]
+Mark = Callable[[Site, Request, str], str]
 Act = Callable[[Site, Request, Form], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -105,6 +118,18 @@ def shown(site: Site, show: Show) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         return await asyncio.get_running_loop().run_in_executor(site.pages, show, site, request)
+
+    return endpoint
+
+
+def told(site: Site, mark: Mark, *, every: float = LOOKS) -> Endpoint:
+    """Return the endpoint that tells a page that it changed; ``mark`` says in one word what it shows."""
+
+    async def endpoint(request: Request) -> Response:
+        async def shown(at: Request, index: str) -> str:
+            return await asyncio.get_running_loop().run_in_executor(site.pages, mark, site, at, index)
+
+        return await stream(site.live, request, visit_of(request).cookie, shown, every=every)
 
     return endpoint
 
@@ -170,6 +195,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["when"] = _when
+    made.filters["ago"] = _ago
     return made
 
 
@@ -180,3 +206,12 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a template shows
 
 def _when(value: datetime | None) -> str:
     return "" if value is None else f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _ago(value: datetime) -> str:
+    """How long something has been so, in its two largest units."""
+    minutes = max(0, int((datetime.now(UTC) - value).total_seconds())) // 60
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -13,7 +14,9 @@ from starlette.responses import Response
 
 from syncengine.engine.overview import Line, lines
 from syncengine.engine.status import MailboxState
+from syncengine.index import Hour
 from syncengine.model import State
+from syncengine.web.day import picture_of
 from syncengine.web.site import Site
 
 PAGE = 50
@@ -47,8 +50,23 @@ _ORDERS: Mapping[str, Callable[[Line], Any]] = MappingProxyType(
 )
 
 
+_COLUMNS = (
+    ("Mailbox", "mailbox"),
+    ("Name", "name"),
+    ("State", "state"),
+    ("New", ""),
+    ("Heard", ""),
+    ("Pending", "pending"),
+    ("Held", "held"),
+    ("Last pass", "last pass"),
+    ("Why", ""),
+)
+"""The list's columns, each with the order that its head gives."""
+
+
 def show(site: Site, request: Request) -> Response:
     """Show one page of the list."""
+    mark = site.live.mark()
     every = lines(site.engine)
     wanted = request.query_params.get("q", "").strip()[:100]
     state = request.query_params.get("state", "")
@@ -76,7 +94,15 @@ def show(site: Site, request: Request) -> Response:
         page=number,
         pages=pages,
         link=link,
+        columns=_COLUMNS,
+        day=picture_of(_day(site)),
+        live=f"/live?mark={mark}",
     )
+
+
+def told(_: Site, __: Request, mark: str) -> str:
+    """Return in one word what the list shows: whatever changes, it may have changed."""
+    return mark
 
 
 def page_of(request: Request) -> int:
@@ -98,3 +124,8 @@ def _counts(site: Site, number: str) -> tuple[int, int]:
     with site.engine.index.database.trouble():
         states = Counter(message.state for message in site.engine.store.listing(number).messages)
     return states[State.NEW], states[State.HEARD]
+
+
+def _day(site: Site) -> tuple[Hour, ...]:
+    with site.engine.index.database.trouble():
+        return site.engine.index.hours.day(time.time())

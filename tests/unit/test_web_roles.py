@@ -12,6 +12,7 @@ import pytest
 
 from syncengine.engine.engine import Engine
 from syncengine.options.edit import add_mailbox
+from syncengine.web import live
 from syncengine.web.app import build, site_of, ways
 from syncengine.web.users import Users
 from syncengine.web.who import Need, Role, Who
@@ -26,7 +27,9 @@ USERS = {"olga": Role.OPERATOR, "rita": Role.READ_ONLY, "sam": Role.SUBSCRIBER}
 EVERYBODY, SIGNED_IN = "nobody olga rita own other", "olga rita own other"
 TABLE = {
     "GET /": "olga rita",
+    "GET /live": "olga rita",
     "GET /mailboxes/{number}": "olga rita own",
+    "GET /mailboxes/{number}/live": "olga rita own",
     "POST /mailboxes/{number}/resync": "olga",
     "POST /mailboxes/{number}/messages/{message}/retry": "olga",
     "POST /mailboxes/{number}/messages/{message}/{act}": "olga own",
@@ -130,6 +133,11 @@ def test_the_table_names_every_address(config):
     assert sorted(every) == sorted(TABLE)
     assert sorted(routed) == sorted(every)
     assert acts == []
+
+
+@pytest.fixture(autouse=True)
+def brief_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LASTS", 0.0)
 
 
 def asked(browser: Browser, line: str, number: str, message: str, **headers: str) -> Answer:

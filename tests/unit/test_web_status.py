@@ -163,7 +163,7 @@ def test_only_the_deletes_that_were_shown_are_let_through(engine, browser):
     passes = engine.index.passes
     passes.set_held(account, [token_of("a" * 32)], time.time())
     page = browser.get("/mailboxes/101")
-    assert "Accept exactly these 1 deletes" in page.words
+    assert "Accept exactly this delete" in page.words
     seen = page.text.partition('name="seen" value="')[2][:64]
     passes.set_held(account, [token_of("a" * 32), token_of("b" * 32)], time.time())
     form = {"how": "accept-deletes", "seen": seen}
