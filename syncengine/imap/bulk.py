@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 
+from syncengine.imap.responses import Fetch
 from syncengine.imap.uidset import LARGEST_UID
-from syncengine.imap.wire import Fetch, flag_set
+from syncengine.imap.wire import flag_set
 
 _FLAGS = rb"FLAGS \(([^()\"\[\r\n]*)\)"
 SHAPE = re.compile(

@@ -15,9 +15,10 @@ from syncengine.imap import stripped
 from syncengine.imap.commands import Reply, command
 from syncengine.imap.errors import WireError
 from syncengine.imap.found import found_in, headers
+from syncengine.imap.responses import Condition
 from syncengine.imap.session import Session
 from syncengine.imap.uidset import UidSet, chunks
-from syncengine.imap.wire import Condition, copied
+from syncengine.imap.wire import copied
 from syncengine.model import (
     DELETED,
     SEEN,

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 
 from syncengine.imap.bulk import SHAPE, fetches
 from syncengine.imap.commands import Command, Reply, Untagged
-from syncengine.imap.errors import ServerBye, WireError
+from syncengine.imap.errors import WireError
+from syncengine.imap.responses import Condition, ServerBye
 from syncengine.imap.tokens import LITERAL
 from syncengine.imap.transport import Transport
-from syncengine.imap.wire import Condition, completion, parse, readable
+from syncengine.imap.wire import completion, parse, readable
 
 log = logging.getLogger(__name__)
 

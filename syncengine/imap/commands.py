@@ -13,8 +13,7 @@ from typing import assert_never
 
 from syncengine.imap.errors import WireError
 from syncengine.imap.names import quoted
-from syncengine.imap.uidset import UidSet
-from syncengine.imap.wire import (
+from syncengine.imap.responses import (
     Condition,
     Exists,
     Expunged,
@@ -27,6 +26,7 @@ from syncengine.imap.wire import (
     Vanished,
     Words,
 )
+from syncengine.imap.uidset import UidSet
 
 _BREAK = re.compile(rb"[\r\n\x00]")
 _PLAIN = re.compile(rb"[\x20-\x7e]*")

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from syncengine.errors import AuthenticationFailed, ConnectionLost, Throttled
 from syncengine.imap.channel import Channel, Trace
 from syncengine.imap.commands import COMPRESS, Command, Reply, Untagged, command, login_command
-from syncengine.imap.errors import ServerBye, WireError
+from syncengine.imap.errors import WireError
 from syncengine.imap.failures import lost, pause, scrubbed
 from syncengine.imap.login import Proof, challenge, login_words, proof
+from syncengine.imap.responses import Condition, ServerBye
 from syncengine.imap.settings import AccountSettings, Authentication
 from syncengine.imap.transport import Client, tls_context
-from syncengine.imap.wire import Condition, capability_words, completion, parse
+from syncengine.imap.wire import capability_words, completion, parse
 from syncengine.model import Security, Traffic
 
 First = Callable[[frozenset[str]], Sequence[Command]]

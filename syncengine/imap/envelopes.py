@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from syncengine.imap.commands import Command, Reply, command
+from syncengine.imap.responses import Fetch
 from syncengine.imap.uidset import UidSet
-from syncengine.imap.wire import Fetch
 from syncengine.model import Found, HeaderFields, ModSeq, Place, Uid, UidValidity
 
 MAX_HEAD = 8_000

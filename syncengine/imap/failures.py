@@ -8,8 +8,8 @@ import socket
 import ssl
 
 from syncengine.errors import ConnectionLost, Throttled
-from syncengine.imap.errors import ServerBye
-from syncengine.imap.wire import Condition, parse, readable
+from syncengine.imap.responses import Condition, ServerBye
+from syncengine.imap.wire import parse, readable
 
 _BACKOFF = re.compile(r"suggested backoff time:? *(\d{1,12}) *(milliseconds|ms|seconds|s)?", re.IGNORECASE)
 _CODES = {"UNAVAILABLE": 60.0, "INUSE": 30.0, "LIMIT": 300.0}

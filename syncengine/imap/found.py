@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from syncengine.imap.commands import Command, Reply, command
+from syncengine.imap.responses import Fetch
 from syncengine.imap.uidset import UidSet
-from syncengine.imap.wire import Fetch
 from syncengine.model import Found, HeaderFields, ModSeq, Place, Uid, UidValidity
 from syncengine.rules.identity import HEADER_NAMES, parse_header_block
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from syncengine.errors import MailboxError
 from syncengine.imap.commands import Command, Reply, Untagged, command
+from syncengine.imap.responses import Listed, StatusData
 from syncengine.imap.session import Session
-from syncengine.imap.wire import LARGEST_MODSEQ, Listed, StatusData
+from syncengine.imap.wire import LARGEST_MODSEQ
 from syncengine.model import Folder, ModSeq, Uid, UidValidity
 
 MAX_FOLDERS = 100_000

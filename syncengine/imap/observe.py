@@ -15,9 +15,9 @@ from syncengine.errors import FolderError
 from syncengine.imap import envelopes
 from syncengine.imap.commands import Command, Reply, Untagged, command
 from syncengine.imap.found import found_in, headers
+from syncengine.imap.responses import Fetch
 from syncengine.imap.session import Opened, Session, agreeing, searched
 from syncengine.imap.uidset import UidSet, chunks
-from syncengine.imap.wire import Fetch
 from syncengine.model import (
     Cursor,
     FlagState,

@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeAlias
 
 from syncengine.imap.errors import WireError
+from syncengine.imap.responses import (
+    Condition,
+    Exists,
+    Expunged,
+    Fetch,
+    Listed,
+    Namespaces,
+    Response,
+    SearchResult,
+    StatusData,
+    Vanished,
+    Words,
+)
 from syncengine.imap.tokens import Value, tokenize
 from syncengine.imap.uidset import LARGEST_UID, UidSet, in_order
 
@@ -23,119 +34,6 @@ _UNTAGGED = re.compile(rb"\* +(?:(\d{1,20}) +)?([A-Za-z][A-Za-z0-9.-]*)(?: +|$)"
 _TAGGED = re.compile(rb"([^ *+][^ ]*) +(OK|NO|BAD)(?: +(.*))?$", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(rb"\[([^\] ]+)(?: +([^\]]*))?\] *(.*)$", re.DOTALL)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\uffff]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """``OK``, ``NO``, ``BAD``, ``BYE`` or ``PREAUTH`` with its response code (RFC 9051 section 7.1)."""
-
-    status: str
-    code: str = ""
-    """The response code's name in upper case, '' without one."""
-    arguments: bytes = b""
-    text: str = ""
-    """What a person may read: printable, at most 200 characters, never a line break."""
-    tag: bytes = b""
-
-    @property
-    def ok(self) -> bool:
-        """Whether a command was carried out."""
-        return self.status == "OK"
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """FETCH data of one message that named its UID. Sequence numbers are never kept."""
-
-    uid: int
-    flags: frozenset[str] | None = None
-    modseq: int | None = None
-    sections: Mapping[str, bytes | None] = field(default_factory=dict)
-    """``BODY[...]`` sections by name in upper case, without the list of field names; NIL is None."""
-    size: int | None = None
-    """RFC822.SIZE."""
-    arrived: bytes = b""
-    """INTERNALDATE as the server wrote it."""
-    structure: Value = None
-    """BODYSTRUCTURE (section 7.5.2), tokenised."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vanished:
-    """UIDs that are gone (RFC 7162 section 3.2.10)."""
-
-    uids: UidSet
-    earlier: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Expunged:
-    """A message is gone; the server gave only its sequence number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exists:
-    """How many messages the selected folder holds."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """SEARCH or ESEARCH. ``tag`` is the command's where the server named it."""
-
-    uids: UidSet
-    tag: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One LIST or LSUB line; the name still as the server's bytes."""
-
-    raw: bytes
-    delimiter: str | None
-    attributes: frozenset[str]
-    """In lower case."""
-    lsub: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StatusData:
-    """STATUS of one folder: numbers by item in upper case."""
-
-    raw: bytes
-    items: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """CAPABILITY, ENABLED, in upper case."""
-
-    keyword: str
-    words: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Namespaces:
-    """The first personal namespace (RFC 2342): prefix as bytes, delimiter."""
-
-    prefix: bytes
-    delimiter: str | None
-
-
-Response: TypeAlias = (
-    Condition
-    | Fetch
-    | Vanished
-    | Expunged
-    | Exists
-    | SearchResult
-    | Listed
-    | StatusData
-    | Words
-    | Namespaces
-    | None
-)
 
 
 def parse(parts: Sequence[bytes]) -> Response:

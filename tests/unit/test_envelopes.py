@@ -9,7 +9,7 @@ import pytest
 from syncengine.engine.phonemails import received
 from syncengine.imap.commands import Reply, Untagged
 from syncengine.imap.envelopes import MAX_HEAD, found, seconds
-from syncengine.imap.wire import Fetch
+from syncengine.imap.responses import Fetch
 from syncengine.model import UidValidity
 
 SOME = frozenset({"\\Seen"})

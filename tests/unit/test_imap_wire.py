@@ -14,10 +14,7 @@ from syncengine.imap.errors import WireError
 from syncengine.imap.failures import pause, scrubbed
 from syncengine.imap.names import Names, quoted
 from syncengine.imap.observe import believable
-from syncengine.imap.store import internal_date
-from syncengine.imap.tokens import tokenize
-from syncengine.imap.uidset import LARGEST_UID, UidSet, chunks
-from syncengine.imap.wire import (
+from syncengine.imap.responses import (
     Condition,
     Exists,
     Expunged,
@@ -26,11 +23,11 @@ from syncengine.imap.wire import (
     SearchResult,
     StatusData,
     Vanished,
-    appended,
-    completion,
-    copied,
-    parse,
 )
+from syncengine.imap.store import internal_date
+from syncengine.imap.tokens import tokenize
+from syncengine.imap.uidset import LARGEST_UID, UidSet, chunks
+from syncengine.imap.wire import appended, completion, copied, parse
 
 UIDS = st.sets(st.integers(1, LARGEST_UID), max_size=60)
 
