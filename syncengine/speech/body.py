@@ -26,6 +26,7 @@ _LOOKS_LIKE_HTML = re.compile(r"\s*<(?:!doctype html|html|head|body)\b", re.I)
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _LINE_BREAK = re.compile(r"\r\n?|[\n\v\f\x85\u2028\u2029]")
 _BLANKS = re.compile(r"[^\S\n]+")
+_NONSENSE = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 _PGP_MESSAGE = "-----BEGIN PGP MESSAGE-----"
 _LIST_ITEM = re.compile(r"\s*(?:[-*•·\u2013]|\(?\d{1,3}[.)]|\(?[a-z]\))\s")
 _FULL_LINE = 50
@@ -73,7 +74,14 @@ def _characters(text: Text) -> str:
     charset = text.charset
     if not charset and text.html and (meta := _META_CHARSET.search(octets[:2048])):
         charset = meta[1].decode("ascii")
-    return _tidy(decoded(octets, charset)[:_MAX_CHARS])
+    characters = decoded(octets, charset)[:_MAX_CHARS]
+    return "" if _is_noise(characters) else _tidy(characters)
+
+
+def _is_noise(characters: str) -> bool:
+    """Whether it is no text at all: a picture that calls itself one, or in another charset than it says."""
+    nonsense = len(_NONSENSE.findall(characters))
+    return nonsense > 8 and nonsense * 8 > len(characters) - characters.count("\0")
 
 
 def _octets(data: bytes, encoding: str) -> bytes:

@@ -48,12 +48,26 @@ def decoded(data: bytes, charset: str) -> str:
             if error.start >= len(data) - 3 and data[: error.start].strip(_ASCII):
                 return data[: error.start].decode("utf-8-sig")
             codec = "utf-8" if codec == "utf-8" else "cp1252"
+    elif _surely_utf8(data):
+        codec = "utf-8"
     try:
         return data.decode(codec, "replace")
     except (LookupError, ValueError):  # one of Python's codecs that are no charset, as "rot13"
         return decoded(data, "")
 
 
+def _surely_utf8(data: bytes) -> bool:
+    """Whether so many octets form UTF-8 that no other charset is meant, whatever the label says."""
+    if len(data.translate(None, _ASCII)) < _NO_ACCIDENT:
+        return False
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+_NO_ACCIDENT = 12
 _ASCII = bytes(range(128))
 
 

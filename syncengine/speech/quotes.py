@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from syncengine.speech import programs
+
 FORWARDED = "\ue010"
 """Stands as a line of its own where a forwarded message begins; no text of a mail holds it."""
 
@@ -35,57 +37,16 @@ _DEPTH = re.compile(r"(?:>[ \t]?){1,100}")
 _MAX_LINE = 400
 """A longer line is prose, whatever stands in it."""
 
-_FORWARD = re.compile(
-    r"[-_\s]*(?:begin |anfang der |début du )?"
-    r"(?:forwarded message|weitergeleitete n?achricht|message (?:transféré|réexpédié)|mensaje reenviado)"
-    r"(?: from .{1,100}| von .{1,100})?\s*[-:_\s]*",
-    re.I,
-)
-_ORIGINAL = re.compile(
-    r"[-_]{2,}\s*(?:original message|original appointment|ursprüngliche nachricht|original-?nachricht|"
-    r"message d'origine|mensaje original)\s*[-_]{0,40}",
-    re.I,
-)
-_HEADER = re.compile(
-    r"\*?(from|sent|date|to|cc|bcc|subject|reply-to|von|gesendet|datum|an|betreff|antwort an|"
-    r"de|envoyé|à|objet|cc|enviado|fecha|para|asunto)\s?:\*?(?:\s|$)",
-    re.I,
-)
-_FIRST_HEADERS = frozenset({"from", "von", "de"})
 _HEADER_LINES = 12
 _ATTRIBUTION_LINES = 3
-_ATTRIBUTION = re.compile(
-    r"(?:on|am|le|el|op|il|em|den|\d{4}-\d\d-\d\d)\b.{3,300}"
-    r"\b(?:wrote|writes|schrieb|a écrit|escribió|schreef|ha scritto|escreveu|skrev)\b.{0,150}[:\uff1a]",
-    re.I,
-)
-_NAMES_SOMEBODY = re.compile(r"\d{1,2}[:.h]\d\d|[@<]|\d{4}")
 _ARMOUR = re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}-----")
 _SIGNED = "-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE = "--"
+_LIST_RULE = re.compile(r"_{20,80}")
+_LIST_NAME = re.compile(r"[\w .-]{1,60} mailing list\b.{0,60}", re.I)
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{56,}={0,2}")
+_BASE64_END = re.compile(r"[A-Za-z0-9+/]{1,}={0,2}")
 _UUENCODED = re.compile(r"begin(?:-base64)? [0-7]{3,4} \S.{0,200}")
-_THIS_MAIL = r"this (?:e-?mail|message|newsletter)"
-_NOISE = re.compile(
-    r"[\W_]*(?:"
-    r"\[(?:image|cid|bild|logo|inline)\b[^\]]{0,200}\]|<?image\d{1,4}\.(?:png|jpe?g|gif)>?|"
-    r"hash: ?sha\d{1,4}|"
-    r"(?:click here to )?(?:unsubscribe|manage (?:your )?(?:email )?preferences)\b.{0,60}|"
-    rf"(?:can't|cannot|trouble) (?:see|read|view|viewing|seeing|reading) {_THIS_MAIL}\b.{{0,80}}|"
-    rf"(?:view|read|open|see) (?:{_THIS_MAIL}|it|online)?\s?(?:in|on|with) (?:your|a|the) "
-    r"(?:web )?(?:browser|web)\b.{0,40}|view (?:online|in browser)\b.{0,20}|"
-    r"(?:newsletter )?(?:abbestellen|abmelden)\b.{0,40}|"
-    r"(?:im browser|online) (?:ansehen|anzeigen|öffnen|lesen)\b.{0,40}|"
-    r"se désabonner\b.{0,60}|se désinscrire\b.{0,60}|voir (?:la version|cet e-?mail) en ligne\b.{0,40}|"
-    r"darse de baja\b.{0,60}|ver (?:este correo )?en (?:el|tu|su) navegador\b.{0,40}|"
-    r"sent from my \w{1,20}(?: \w{1,20}){0,3}|get outlook for \w{1,20}|"
-    r"von meinem \w{1,20} gesendet|gesendet von (?:mein\w{0,3}|outlook)\b.{0,40}|"
-    r"envoyé de mon \w{1,20}|enviado desde mi \w{1,20}|"
-    r"this e-?mail was (?:scanned|checked) .{0,100}|virus-?free\.?.{0,40}"
-    r")[\W_]*",
-    re.I,
-)
-"""What mail programs and newsletters say about themselves, a line at a time."""
-
 _WORD = re.compile(r"\w")
 
 
@@ -110,8 +71,12 @@ def own_words(lines: Sequence[Line], *, forwarded: bool) -> Kept:
 def _unarmoured(lines: Sequence[Line]) -> Iterator[Line]:
     """Leave out keys, signatures, encoded files and what every newsletter says about itself."""
     end = ""
+    encoded = False
     for one in lines:
         text = one.text.strip()
+        encoded = bool((_BASE64_END if encoded else _BASE64).fullmatch(text)) and _is_code(text, encoded)
+        if encoded:
+            continue
         if end:
             if text.startswith(end):
                 end = ""
@@ -119,8 +84,13 @@ def _unarmoured(lines: Sequence[Line]) -> Iterator[Line]:
             end = "-----END"
         elif _UUENCODED.fullmatch(text):
             end = "end"
-        elif text != _SIGNED and (len(text) > _MAX_LINE or not _NOISE.fullmatch(text)):
+        elif text != _SIGNED and (len(text) > _MAX_LINE or not programs.NOISE.fullmatch(text)):
             yield one
+
+
+def _is_code(text: str, encoded: bool) -> bool:
+    """Whether a run of letters is an encoded file's line, and not a word or a line of German."""
+    return encoded or sum(c.isdigit() or c in "+/" for c in text) >= 3
 
 
 @dataclass(slots=True)
@@ -142,7 +112,7 @@ class _Reading:
     def _step(self, at: int) -> int:
         """Judge the line at ``at``; return the next one to judge."""
         line, text = self.lines[at], self._text(at)
-        if _FORWARD.fullmatch(text):
+        if programs.FORWARD.fullmatch(text):
             self.keeps, self.signed = True, False
             self.own += ["", FORWARDED]
             return self._after_header(at + 1)
@@ -151,7 +121,7 @@ class _Reading:
         if line.depth and not self.keeps:
             self.quoted = True
             return at + 1
-        if text == _SIGNATURE:
+        if text == _SIGNATURE or self._list_footer(at):
             self.signed = True
             return at + 1
         if self._original(at):
@@ -173,22 +143,29 @@ class _Reading:
 
     def _after_header(self, at: int) -> int:
         """Return the line after a quoted mail's header, which begins at or right after ``at``."""
-        if _ORIGINAL.fullmatch(self._text(at)):
+        if programs.ORIGINAL.fullmatch(self._text(at)):
             at += 1
         for _ in range(_HEADER_LINES):
-            if at < len(self.lines) and (not self._text(at) or _HEADER.match(self._text(at))):
+            if at < len(self.lines) and (not self._text(at) or programs.HEADER.match(self._text(at))):
                 at += 1
         return at
+
+    def _list_footer(self, at: int) -> bool:
+        """Whether a mailing list's own words begin here (GNU Mailman's default footer)."""
+        return bool(_LIST_RULE.fullmatch(self._text(at)) and _LIST_NAME.fullmatch(self._text(at + 1)))
+
+    def _quoted(self, at: int) -> bool:
+        return at < len(self.lines) and self.lines[at].depth > self.lines[at - 1].depth
 
     def _original(self, at: int) -> bool:
         """Whether the mail answered to begins here, in the manner of Outlook."""
         text = self._text(at)
-        if _ORIGINAL.fullmatch(text):
+        if programs.ORIGINAL.fullmatch(text):
             return True
-        first = _HEADER.match(text)
-        if first is None or first[1].lower() not in _FIRST_HEADERS:
+        first = programs.HEADER.match(text)
+        if first is None or first[1].lower() not in programs.FIRST_HEADERS:
             return False
-        return sum(bool(_HEADER.match(self._text(at + more))) for more in range(1, 5)) >= 2
+        return sum(bool(programs.HEADER.match(self._text(at + more))) for more in range(1, 5)) >= 2
 
     def _attribution(self, at: int) -> int:
         """How many lines say that somebody wrote what follows; 0 = none."""
@@ -198,8 +175,10 @@ class _Reading:
             if not text or len(text) > _MAX_LINE:
                 return 0
             said = f"{said} {text}".strip()
-            if _ATTRIBUTION.fullmatch(said):
-                return size if _NAMES_SOMEBODY.search(said) else 0
+            if size == 1 and programs.NAMED.fullmatch(said) and self._quoted(at + 1):
+                return size
+            if programs.ATTRIBUTION.fullmatch(said):
+                return size if programs.NAMES_SOMEBODY.search(said) else 0
         return 0
 
     def _quote_follows(self, at: int) -> bool:

@@ -12,9 +12,10 @@ from datetime import datetime
 
 from syncengine.speech import words as say
 from syncengine.speech.body import Body, body
-from syncengine.speech.language import guess
+from syncengine.speech.language import guess, suited
 from syncengine.speech.mail import Envelope, Mail, Sealed, Sentence
-from syncengine.speech.phrases import Phrases, phrases, spoken_arrival, tag
+from syncengine.speech.phrasebook.shape import Phrases
+from syncengine.speech.phrases import inserted, own, phrases, spoken_arrival, tag
 from syncengine.speech.quotes import FORWARDED
 
 MAX_SPOKEN = 4000
@@ -36,14 +37,32 @@ def announcement(
 
     ``now`` gives the caller's time zone as well.
     """
-    words, spoken_in = phrases(language), tag(language)
+    words, spoken_in = phrases(language), own(language)
     yield Sentence(words.message.format(number=number, of=of), spoken_in)
     sender = say.name(envelope.sender_name, envelope.sender_address, words)
-    yield Sentence(words.sender.format(sender=sender.rstrip(".")) if sender else words.no_sender, spoken_in)
+    if sender:
+        yield from _about(words.sender, sender.rstrip("."), language)
+    else:
+        yield Sentence(words.no_sender, spoken_in)
     subject = say.spoken(_bare(envelope.subject), words)[:_MAX_SUBJECT]
-    yield Sentence(_ended(words.subject.format(subject=subject)) if subject else words.no_subject, spoken_in)
+    if subject:
+        yield from _about(words.subject, subject, language)
+    else:
+        yield Sentence(words.no_subject, spoken_in)
     if envelope.received is not None:
         yield Sentence(spoken_arrival(envelope.received, now, words), spoken_in)
+
+
+def overview(count: int, new: int, language: str) -> Sentence:
+    """Return what is said before the first mail: how many there are."""
+    words = phrases(language)
+    said = (words.no_mails, words.one_mail)[count] if count < 2 else words.mails
+    return Sentence(said.format(count=count, new=new), own(language))
+
+
+def ending(language: str) -> Sentence:
+    """Return what is said after the last mail."""
+    return Sentence(phrases(language).no_more, own(language))
 
 
 def sentences(mail: Mail, language: str) -> Iterator[Sentence]:
@@ -51,13 +70,13 @@ def sentences(mail: Mail, language: str) -> Iterator[Sentence]:
 
     ``language`` is the mailbox's, for the reader's own words and for mails whose language cannot be told.
     """
-    words, spoken_in = phrases(language), tag(language)
+    words, spoken_in = phrases(language), own(language)
     read = body(mail.texts, forwarded=bool(_FORWARDED_SUBJECT.match(mail.envelope.subject)))
     sealed = mail.sealed or read.sealed
     if sealed is not None:
         yield Sentence(_sealed(sealed, words), spoken_in)
     else:
-        yield from _text(read, words, spoken_in)
+        yield from _text(read, words, language)
     match len(mail.attachments):
         case 0:
             pass
@@ -68,33 +87,50 @@ def sentences(mail: Mail, language: str) -> Iterator[Sentence]:
 
 
 def _text(read: Body, words: Phrases, language: str) -> Iterator[Sentence]:
-    spoken_in = guess("\n".join(read.paragraphs), language)
+    spoken_in = own(language)
     left = MAX_SPOKEN
     said = False
-    for sentence in _spoken(read, phrases(spoken_in), spoken_in):
+    for sentence in _spoken(
+        read, Sentence(words.forwarded, spoken_in), guess("\n".join(read.paragraphs), language)
+    ):
         if len(sentence.text) > left:
-            yield Sentence(words.left_out, language)
+            yield Sentence(words.left_out, spoken_in)
             return
         left -= len(sentence.text)
         said = True
         yield sentence
     if not said:
-        yield Sentence(words.empty, language)
+        yield Sentence(words.empty, spoken_in)
     if read.quoted:
-        yield Sentence(words.quoted, language)
+        yield Sentence(words.quoted, spoken_in)
     elif read.cut and said:
-        yield Sentence(words.left_out, language)
+        yield Sentence(words.left_out, spoken_in)
 
 
-def _spoken(read: Body, words: Phrases, language: str) -> Iterator[Sentence]:
+def _spoken(read: Body, forwarded: Sentence, language: str) -> Iterator[Sentence]:
+    words = inserted(language)
     last = ""
     for paragraph in read.paragraphs:
-        said = words.forwarded if paragraph == FORWARDED else say.spoken(paragraph, words)
+        if paragraph == FORWARDED:
+            yield forwarded
+            continue
+        said = say.spoken(paragraph, words)
         if not said or said == last:  # newsletters repeat their links line by line
             continue
         last = said
+        spoken_in = suited(said, language)
         for sentence in say.sentences(said):
-            yield Sentence(_ended(sentence), language)
+            yield Sentence(_ended(sentence), spoken_in)
+
+
+def _about(pattern: str, what: str, language: str) -> Iterator[Sentence]:
+    """Say a phrase with a name or a subject in it; what its voice cannot read is left to another voice."""
+    spoken_in = own(language)
+    if suited(what, spoken_in) == spoken_in:
+        yield Sentence(_ended(pattern.format(sender=what, subject=what)), spoken_in)
+    else:
+        yield Sentence(pattern.partition("{")[0].strip(), spoken_in)
+        yield Sentence(_ended(what), suited(what, tag(language)))
 
 
 def _sealed(sealed: Sealed, words: Phrases) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from datetime import date
 from urllib.parse import urlsplit
 
-from syncengine.speech.phrases import Phrases, spoken_date, spoken_time
+from syncengine.speech import figures
+from syncengine.speech.phrasebook.shape import Phrases
 
 MAX_SENTENCE = 300
 """Characters of one sentence; a longer one is spoken in pieces, so that the first can be heard soon."""
@@ -32,22 +32,10 @@ _LETTER_RUN = re.compile(r"[A-Za-z]+")
 _LONGEST = 80
 _PLAIN_LOCAL = 24
 
-_ISO_DATE = re.compile(
-    r"\b(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?\b"
-)
-_DOTTED_DATE = re.compile(r"\b(\d{1,2})\. ?(\d{1,2})\. ?(\d{4})\b")
-_DAY_AND_MONTH = re.compile(r"\b(\d{1,2})\. ?(\w{3,9})\b")
-_SLASHED_DATE = re.compile(r"\b(\d{1,2})/(\d{1,2})/(\d{4})\b")
-_TIME = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?(?![\d:])( ?Uhr\b| ?[ap]\.?m\b\.?)?", re.I)
-_MONEY = re.compile(r"(?<!\w)([€$£]) ?(\d[\d.,]{0,20}\d|\d)(?!\w)")
-_MONEY_AFTER = re.compile(r"(\d) ?([€$£])(?!\w)")
-_PHONE = re.compile(r"(?<![\w.,])(?:\+|0|\(0)[\d ()/-]{5,24}\d(?!\w|[.,]\d)")
-_DIGITS = re.compile(r"(?<![\d.,])\d{7,}(?![\d.,]\d)")
-
 _EMPHASIS = re.compile(r"[*_~|`^\\{}\[\]<>=]+|#(?!\d)")
 _RUN = re.compile(r"([^\w\s])(?:\s?\1){2,}")
 _MIXED_RUN = re.compile(r"[^\w\s]{4,}")
-_LONE = re.compile(r"(?<!\S)[^\w\s.,;:!?\u2026]{1,3}(?!\S)")
+_LONE = re.compile(r"(?<!\S)[^\w\s.,;:!?\u2026&]{1,3}(?!\S)")
 _LETTERS = re.compile(r"([^\W\d])\1{3,}")
 _BULLET = re.compile(r"^\s*(?:[-*•·\u2013—+>]+(?:\s+|(?=[^\W\d]))){1,10}")
 _SPACES = re.compile(r"\s+")
@@ -73,7 +61,7 @@ def spoken(paragraph: str, words: Phrases) -> str:
     said = _URL.sub(lambda link: _link(link[0], words), said)
     said = _ADDRESS.sub(lambda found: _address(found[1], found[2], words), said)
     said = _CODE.sub(lambda found: _code(found[0], words), said)
-    said = _numbers(said, words)
+    said = figures.in_words(said, words)
     said = _signs(said, words)
     said = _said_once(said, words)
     return said if _WORD.search(said) else ""
@@ -94,7 +82,7 @@ def sentences(text: str) -> Iterator[str]:
     """Split a line into sentences of at most :data:`MAX_SENTENCE` characters."""
     start = 0
     for end in _END.finditer(text):
-        if end[0] == "." and _goes_on(text, end.end()):
+        if end[0] == "." and _goes_on(text, start, end.end()):
             continue
         if end[0] in ":;" and end.end() - start < 80:
             continue
@@ -103,10 +91,12 @@ def sentences(text: str) -> Iterator[str]:
     yield from _pieces(text[start:].strip())
 
 
-def _goes_on(text: str, end: int) -> bool:
-    """Whether the full stop before ``end`` belongs to an abbreviation, or to a number in the sentence."""
+def _goes_on(text: str, start: int, end: int) -> bool:
+    """Whether the full stop before ``end`` belongs to an abbreviation or a number."""
     if text[: end - 1][-1:].isdigit():
-        return not text[end : end + 2].strip()[:1].isupper()
+        number = text[: end - 1].rpartition(" ")[2]
+        numbered = number == text[start : end - 1].strip() and len(number) < 4
+        return numbered or not text[end : end + 2].strip()[:1].isupper()
     return bool(_ABBREVIATION.search(text[max(0, end - 12) : end]))
 
 
@@ -167,59 +157,6 @@ def _code(token: str, words: Phrases) -> str:
     return words.code
 
 
-def _numbers(text: str, words: Phrases) -> str:
-    text = _ISO_DATE.sub(lambda found: _iso(found, words), text)
-    if words.dotted_date:
-        text = _DAY_AND_MONTH.sub(lambda found: _day_and_month(found, words), text)
-    if words.day_first:
-        text = _DOTTED_DATE.sub(lambda f: _date(f[0], f[3], f[2], f[1], words), text)
-        text = _SLASHED_DATE.sub(lambda f: _date(f[0], f[3], f[2], f[1], words), text)
-    text = _TIME.sub(lambda found: _time(found, words), text)
-    text = _MONEY.sub(lambda found: f"{found[2]} {words.currencies.get(found[1], '')}", text)
-    text = _MONEY_AFTER.sub(lambda found: f"{found[1]} {words.currencies.get(found[2], '')}", text)
-    text = _PHONE.sub(lambda found: _phone(found[0], words), text)
-    return _DIGITS.sub(lambda found: " ".join(found[0]), text)
-
-
-def _iso(found: re.Match[str], words: Phrases) -> str:
-    said = _date(found[0], found[1], found[2], found[3], words)
-    if said == found[0] or found[4] is None:
-        return said
-    return f"{said}, {found[4]}:{found[5]}"
-
-
-def _date(found: str, year: str, month: str, day: str, words: Phrases) -> str:
-    try:
-        return spoken_date(date(int(year), int(month), int(day)), words)
-    except ValueError:
-        return found
-
-
-def _day_and_month(found: re.Match[str], words: Phrases) -> str:
-    day, month = int(found[1]), found[2]
-    if month not in words.months or not 1 <= day <= len(words.days):
-        return found[0]
-    return words.day_month.format(day=words.days[day - 1], month=month)
-
-
-def _time(found: re.Match[str], words: Phrases) -> str:
-    """Say hours and minutes; an hour that already has its AM or PM keeps it."""
-    hour, minute, suffix = int(found[1]), int(found[2]), (found[3] or "").strip().lower()
-    if suffix[:1] in ("a", "p"):
-        return f"{hour}:{minute:02} {suffix[0].upper()}M"
-    if words.meridiem:
-        return f"{hour}:{minute:02}"
-    return spoken_time(hour, minute, words)
-
-
-def _phone(found: str, words: Phrases) -> str:
-    groups = re.findall(r"\d+", found)
-    if sum(map(len, groups)) < 7:
-        return found
-    plus = words.plus if found.startswith("+") else ""
-    return plus + ", ".join(" ".join(group) for group in groups)
-
-
 def _signs(text: str, words: Phrases) -> str:
     if not text.isascii():
         text = "".join(c if c in _KEPT_SYMBOLS or not _unsaid(c) else " " for c in text)
@@ -244,6 +181,6 @@ def _unsaid(character: str) -> bool:
 
 def _said_once(text: str, words: Phrases) -> str:
     """Say a code or a link once where several stand in a row."""
-    for phrase in (words.code, words.link):
+    for phrase in filter(None, (words.code, words.link)):
         text = re.sub(rf"(?:\b{re.escape(phrase)}\b[\s,;:]*){{2,}}", f"{phrase} ", text)
     return text.strip()

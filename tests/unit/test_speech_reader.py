@@ -13,15 +13,16 @@ from syncengine.speech import reader
 from syncengine.speech.header import address, decoded, text
 from syncengine.speech.language import guess
 from syncengine.speech.mail import Envelope, Mail, Sealed, Text
-from syncengine.speech.phrases import LANGUAGES, Phrases
+from syncengine.speech.phrasebook.shape import Phrases
+from syncengine.speech.phrases import LANGUAGES
 from tests.support.phonemes import phonemes
 
 VIENNA = timezone(timedelta(hours=1))
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=VIENNA)
 IMPURE = {"socket", "time", "random", "logging", "os", "subprocess", "threading", "sqlite3"}
 PURE = (
-    "mail.py header.py body.py hypertext.py quotes.py words.py phrases.py reader.py language.py "
-    "structure.py bodystructure.py message.py"
+    "mail.py header.py body.py hypertext.py quotes.py words.py figures.py programs.py phrases.py reader.py "
+    "language.py structure.py bodystructure.py message.py"
 )
 
 
@@ -113,8 +114,30 @@ class TestAnnouncement:
             for sentence in announced(language, sender_name="x", subject="y", received=when):
                 assert "{" not in sentence
 
-    def test_a_language_without_phrases_is_announced_in_english_words(self):
-        assert announced("it")[0] == "Message 2 of 5."
+    def test_a_language_without_phrases_is_announced_in_english_words_by_an_english_voice(self):
+        spoken = reader.announcement(Envelope("Sven"), number=2, of=5, now=NOW, language="sv")
+        assert [(s.language, s.text) for s in spoken][:2] == [("en", "Message 2 of 5."), ("en", "From Sven.")]
+
+    @pytest.mark.parametrize(
+        ("name", "subject", "language", "voices"),
+        [
+            ("王小明", "Hello", "en", [("en", "From"), ("zh", "王小明."), ("en", "Subject: Hello.")]),
+            ("Anna", "Привет из Москвы", "de", [("de", "Von Anna."), ("de", "Betreff:"), ("ru", None)]),
+            ("Иван", "Привет", "uk", [("en", "From"), ("uk", None), ("en", "Subject:"), ("uk", None)]),
+            ("山田さん", "x", "ja", [("en", "From"), ("ja", None), ("en", "Subject: x.")]),
+        ],
+    )
+    def test_what_a_voice_cannot_read_is_left_to_another(self, name, subject, language, voices):
+        envelope = Envelope(name, "a@example.com", subject)
+        spoken = list(reader.announcement(envelope, number=1, of=1, now=NOW, language=language))[1:]
+        assert [(s.language, text and s.text) for s, (_, text) in zip(spoken, voices, strict=True)] == voices
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_says_how_many_there_are_and_that_there_are_no_more(self, language: str):
+        said = [reader.overview(count, 2, language) for count in (0, 1, 5)] + [reader.ending(language)]
+        assert len({sentence.text for sentence in said}) == 4
+        assert all(sentence.language == language and "{" not in sentence.text for sentence in said)
+        assert {"5", "2"} <= set(said[2].text)
 
 
 class TestText:
@@ -143,6 +166,13 @@ class TestText:
             "Am 24.11.26 um 10:15 schrieb Peter Adams:",
             "Le mar. 24 nov. 2026 à 10:15, Peter Adams <p@example.com> a écrit :",
             "El mar, 24 nov 2026 a las 10:15, Peter (<p@example.com>) escribió:",
+            "--- On Tue, 11/24/26, p@example.com <p@example.com> wrote:",
+            "Il giorno mar 24 nov 2026 alle ore 10:15 Peter <p@example.com> ha scritto:",
+            "Op di 24 nov. 2026 om 10:15 schreef Peter <p@example.com>:",
+            "24.11.2026 14:20 пользователь Peter <p@example.com> написал:",
+            "Peter Adams <p@example.com> writes:",
+            "Peter Adams schrieb am 24.11.2026 um 10:15:",
+            "Peter 于2026年11月24日周二 10:15写道\uff1a",
         ],
     )
     def test_a_quoted_reply_is_left_out_and_named(self, attribution: str):
@@ -155,6 +185,10 @@ class TestText:
             "-----Original Message-----\nFrom: A\nSent: today\nTo: B",
             "________________________________\nVon: A\nGesendet: heute\nAn: B\nBetreff: C",
             "From: A <a@example.com>\nDate: today\nTo: B\nSubject: C",
+            "Da: A\nInviato: oggi\nA: B\nOggetto: C",
+            "Van: A\nVerzonden: vandaag\nAan: B\nOnderwerp: C",
+            "Od: A\nWysłano: dziś\nDo: B\nTemat: C",
+            "发件人\uff1aA\n发送时间\uff1a今天\n收件人\uff1aB\n主题\uff1aC",
             "On Tue, 24 Nov 2026 at 10:15, Peter <p@example.com> wrote:",
         ],
     )
@@ -182,6 +216,24 @@ class TestText:
     def test_words_that_only_look_like_a_quote_are_read(self):
         text = "On Monday I wrote: nothing.\nFrom: here to there.\nIt is fine."
         assert said(text) == ["On Monday I wrote: nothing.", "From: here to there.", "It is fine."]
+
+    def test_who_wrote_something_without_a_quote_is_read(self):
+        text = "What Peter wrote in 2025:\nNothing at all.\nSo it is."
+        assert said(text) == ["What Peter wrote in 2025:", "Nothing at all.", "So it is."]
+
+    def test_what_a_mailing_list_adds_is_dropped(self):
+        text = f"Hello.\n{'_' * 47}\nPlans mailing list -- plans@example.com\nhttps://example.com/x\n"
+        assert said(text) == ["Hello."]
+
+    def test_an_encoded_file_in_the_text_is_dropped(self):
+        lines = base64.encodebytes(bytes(range(256)) * 3).decode()
+        assert said(f"Hello.\n\n{lines}\nBye.") == ["Hello.", "Bye."]
+
+    @pytest.mark.parametrize(
+        "octets", [bytes(range(256)) * 20, b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, b"\xd0\xcf" * 200]
+    )
+    def test_what_is_no_text_is_not_read(self, octets: bytes):
+        assert said(octets, charset="utf-8") == ["The message has no text that can be read aloud."]
 
     def test_the_signature_is_dropped(self):
         assert said("Hello.\n\n-- \nPeter Adams\nManager") == ["Hello."]
@@ -308,6 +360,36 @@ class TestWords:
             "Wir sehen uns am vierundzwanzigsten Dezember 2026 um 10 Uhr 15, oder am dritten April um 9 Uhr."
         )
 
+    @pytest.mark.parametrize(
+        ("language", "written", "spoken"),
+        [
+            ("en", "Paid 19/08/2016 and 08/19/2016", "Paid 19 August 2016 and 19 August 2016."),
+            ("en", "Paid 04/03/2016", "Paid 04/03/2016."),
+            (
+                "en",
+                "IBAN DE89 3704 0044 0532 0130 00",
+                "IBAN D E, 8 9, 3 7 0 4, 0 0 4 4, 0 5 3 2, 0 1 3 0, 0 0.",
+            ),
+            ("en", "Costs USD 5 or 7 EUR", "Costs 5 dollars or 7 euros."),
+            ("en", "1. Read this first", "1. Read this first."),
+            ("de", "Um 10.15 Uhr am 3.4. hier", "Um 10 Uhr 15 am dritten April hier."),
+            ("de", "Seit 03.04.26 da", "Seit dritten April 2026 da."),
+            ("de", "Version 3.4. ist da", "Version 3.4. ist da."),
+            ("fr", "Le 03/04/2026 à 10h15 ou 9 h", "Le 3 avril 2026 à 10 heures 15 ou 9 heures."),
+            ("es", "El 03/04/2026 a las 10:15", "El 3 de abril de 2026 a las 10:15."),
+            ("it", "Il 01/04/2026 alle 10:15", "Il primo aprile 2026 alle 10 e 15."),
+            ("nl", "Op 03/04/2026 om 10.15 uur", "Op 3 april 2026 om 10 uur 15."),
+            ("pt", "Em 03/04/2026 às 10h15", "Em 3 de abril de 2026 às 10 horas e 15."),
+            (
+                "sv",
+                "Den 2026-04-03 kl 10:15, $5 & anna@example.com",
+                "Den 2026-04-03 kl 10:15, $5 & anna@example.com.",
+            ),
+        ],
+    )
+    def test_each_language_says_numbers_its_own_way(self, language: str, written: str, spoken: str):
+        assert said(written, language)[0] == spoken
+
     def test_abbreviations_and_decimals_end_no_sentence(self):
         text = "Dr. Adams pays 3.14 e.g. today. He left at 5. Then it rained."
         assert said(text) == ["Dr. Adams pays 3.14 e.g. today.", "He left at 5.", "Then it rained."]
@@ -347,6 +429,9 @@ class TestCharsets:
     )
     def test_text_survives_what_its_charset_is_called(self, charset: str, encoding: str):
         assert decoded("Grüße und Öl".encode(encoding), charset) == "Grüße und Öl"
+
+    def test_utf8_under_another_name_is_utf8(self):
+        assert said("代开各地增值税发票", charset="gb2312") == ["代开各地增值税发票."]
 
     def test_cut_utf8_is_still_utf8(self):
         assert decoded("Grüße".encode()[:-2], "utf-8") == "Grü"

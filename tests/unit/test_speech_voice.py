@@ -18,7 +18,8 @@ import soundfile
 
 from syncengine.speech import espeak_child, synth, wav
 from syncengine.speech.child import SpeechError, SpeechStopped
-from syncengine.speech.language import GUESSED
+from syncengine.speech.language import GUESSED, WRITTEN_IN
+from syncengine.speech.phrases import LANGUAGES
 from syncengine.speech.synth import CommandVoice, EspeakVoice, open_voice
 from tests.support.phonemes import phonemes
 from tests.support.waiting import eventually
@@ -160,9 +161,10 @@ def _gone(pid: int) -> bool:
         return True
 
 
-def test_every_language_that_is_guessed_has_a_voice_of_its_own():
+def test_every_language_that_is_spoken_has_a_voice_of_its_own():
     """Asked for in turn with English, a missing voice would go on in English."""
-    names = [espeak_child.OTHER_NAMES.get(name, name) for name in GUESSED.split() if name != "en"]
+    wanted = {*GUESSED.split(), *LANGUAGES, *" ".join(WRITTEN_IN.values()).split()} - {"en"}
+    names = sorted(espeak_child.OTHER_NAMES.get(name, name) for name in wanted)
     said = phonemes([(name, "1 2 3 4 5 6") for other in names for name in ("en", other)])
     assert [name for name, other in zip(names, said[1::2], strict=True) if other == said[0]] == []
 

@@ -1,0 +1,1 @@
+"""The reader's own words, a module for each language."""
