@@ -122,9 +122,8 @@ def _unfit(scope: Scope, headers: Headers) -> Response | None:
     method, api = scope["method"], _is_api(scope)
     if method in {"GET", "HEAD"}:
         return None
-    if method != "POST" and not (api and method == "PATCH"):
-        allowed = "GET, HEAD, POST, PATCH" if api else "GET, HEAD, POST"
-        return plain_answer(f"Only {allowed}.", 405, {"Allow": allowed}, api=api)
+    if method != "POST" and not api:
+        return plain_answer("Only GET and POST.", 405, {"Allow": "GET, HEAD, POST"})
     if not same_origin(headers, by_program=api):
         return plain_answer("A form of another site is not taken.", 403, api=api)
     length = headers.get("content-length", "0" if api and "transfer-encoding" not in headers else "")

@@ -119,7 +119,8 @@ def resync(site: Site, request: Request, form: Form) -> Response:
 
 def change(site: Site, request: Request, _: Form) -> Response:
     """Mark, delete or restore one message, and show the mailbox."""
-    number, act = change_message(site, request)
+    act = request.path_params["act"]
+    number = change_message(site, request, act)
     return RedirectResponse(f"/mailboxes/{number}?said={act}", 303)
 
 
@@ -128,15 +129,14 @@ def retry_one(site: Site, request: Request, _: Form) -> Response:
     return RedirectResponse(f"/mailboxes/{send_again(site, request)}?said=retry", 303)
 
 
-def change_message(site: Site, request: Request) -> tuple[str, str]:
-    """Do to a message what the address says; return the mailbox and what was done."""
+def change_message(site: Site, request: Request, act: str) -> str:
+    """Mark, delete or restore the message that the address names; return the mailbox."""
     number, message = message_of(site, request)
-    act = request.path_params["act"]
     if act not in _CHANGES:
         raise HTTPException(404, "This cannot be done to a message.")
     changed(request, {"to": act})
     _CHANGES[act](site.engine.mailbox(number), message)
-    return number, act
+    return number
 
 
 def send_again(site: Site, request: Request) -> str:

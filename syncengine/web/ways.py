@@ -7,7 +7,7 @@ is not written down.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -37,8 +37,18 @@ class Way:
 
 
 def routes(site: Site, ways: Sequence[Way]) -> list[Route]:
-    """Return the routes, each with its guard before it."""
-    return [Route(way.path, _guarded(site, way), methods=[way.method]) for way in ways]
+    """Return the routes, one an address, each method with its guard before it."""
+    found: dict[str, dict[str, Endpoint]] = {}
+    for way in ways:
+        found.setdefault(way.path, {})[way.method] = _guarded(site, way)
+    return [Route(path, _by_method(own), methods=list(own)) for path, own in found.items()]
+
+
+def _by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return endpoint
 
 
 def _guarded(site: Site, way: Way) -> Endpoint:

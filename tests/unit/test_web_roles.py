@@ -57,7 +57,7 @@ TABLE = {
     "GET /api/mailboxes/{number}/messages/{message}": "olga rita own",
     "GET /api/mailboxes/{number}/messages/{message}/sound": "olga rita own",
     "POST /api/mailboxes/{number}/messages/{message}/retry": "olga",
-    "POST /api/mailboxes/{number}/messages/{message}/{act}": "olga own",
+    "POST /api/mailboxes/{number}/messages/{message}": "olga own",
     "GET /api/mailboxes/{number}/queue": "olga rita own",
     "GET /api/mailboxes/{number}/held": "olga rita own",
     "POST /api/mailboxes/{number}/resync": "olga",
@@ -69,6 +69,7 @@ TABLE = {
     "GET /api/record": "olga",
 }
 BODIES = {
+    "POST /api/mailboxes/{number}/messages/{message}": {"to": "heard"},
     "POST /api/mailboxes/{number}/resync": {"how": "dry-run"},
     "PATCH /api/mailboxes/{number}/options": {"version": "", "changes": {}},
     "PATCH /api/misc/{name}": {"version": ""},
@@ -188,7 +189,7 @@ def test_with_a_password_each_time_the_same_holds(opened, visitor):
 
 def test_a_change_under_api_takes_the_sessions_token(opened, visitors):
     browser, _ = visitors["olga"]
-    line = "POST /api/mailboxes/{number}/messages/{message}/{act}"
+    line = "POST /api/mailboxes/{number}/messages/{message}"
     for wrong in ("", "0" * 64, browser.token[:-1]):
         answer = asked(browser, line, "101", opened[1], X_CSRF_Token=wrong)
         assert answer.status == 403

@@ -71,7 +71,7 @@ def recording(site: Site, asked: Asked) -> Response:
 
 def change(site: Site, asked: Asked) -> object:
     """Mark, delete or restore a message."""
-    mailbox.change_message(site, asked.request)
+    mailbox.change_message(site, asked.request, cast(models.Change, asked.body).to)
     return message(site, asked)
 
 

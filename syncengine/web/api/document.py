@@ -23,7 +23,6 @@ _REF = "#/components/schemas/{name}"
 _PARTS: Mapping[str, Mapping[str, Any]] = {
     "number": {"type": "string", "pattern": f"^{NUMBER.pattern}$", "description": "A mailbox's number."},
     "message": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "A message's id."},
-    "act": {"type": "string", "enum": ["heard", "new", "delete", "restore"]},
     "name": {"type": "string", "minLength": 1, "description": "The name of the row."},
 }
 _WHO = {

@@ -186,6 +186,12 @@ class Nothing(Struct, forbid_unknown_fields=True):
     """No body, or an object with nothing in it."""
 
 
+class Change(Struct, forbid_unknown_fields=True):
+    """What a message is to become."""
+
+    to: Literal["heard", "new", "delete", "restore"]
+
+
 class Pass(Struct, forbid_unknown_fields=True):
     """How to pass over a mailbox."""
 
