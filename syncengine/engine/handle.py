@@ -84,6 +84,7 @@ class Mailbox:
             if self._engine.off(self.number) is None or self._binding.mailbox.email_integration:
                 state = QueueState.DUE if self._binding.sends(kind) else QueueState.NOT_SENT
                 self._engine.index.queue.put(self.number, message.token, state, self._binding.clock())
+        store.taken(message.ref)
         return self.message(message.ref)
 
     def messages(self, *, latest: int | None = None) -> tuple[Message, ...]:

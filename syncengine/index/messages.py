@@ -30,6 +30,17 @@ class Messages:
         row = self._db.execute("SELECT content FROM messages WHERE id = ?", [message_id]).fetchone()
         return row["content"] if row else None
 
+    def kept(self) -> dict[str, bool]:
+        """Ids of all messages, and whether the recording of each is still kept."""
+        rows = self._db.execute("SELECT id, content IS NOT NULL FROM messages")
+        return {message_id: bool(kept) for message_id, kept in rows}
+
+    def add_again(self, message: LocalMessage, content: str, now: float) -> bool:
+        """Insert a message that may have been sent: its account is read whole before anything is sent."""
+        with self._db.write():
+            self._db.execute("UPDATE accounts SET looked = 0 WHERE mailbox = ?", [message.mailbox])
+            return self.add(message, content, now)
+
     def add(self, message: LocalMessage, content: str, now: float) -> bool:
         """Insert a message; False if its id is there already."""
         with self._db.write():

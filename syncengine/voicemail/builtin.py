@@ -1,8 +1,10 @@
 """The built-in voice store: rows in the index, recordings and their descriptions as files.
 
-A recording and its description are on disk before the row that names them; a file without a row is
-harmless. A marker file proves that the files are those the index belongs to: without it nothing
-missing counts, because a spool that is not mounted looks like a mailbox that was emptied.
+A recording and its description are on disk before the row that names them; the description gets its
+lasting name after it. So a lasting description without a row is that of a message which the index has
+forgotten: an older copy of it was put back. A marker file proves that the files are those the index
+belongs to: without it nothing missing counts, because a spool that is not mounted looks like a mailbox
+that was emptied.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ _log = logging.getLogger(__name__)
 MARKER = "store-id"
 _STORE = "voice store"
 _HALF_WRITTEN_SECONDS = 24 * 3600.0
+_DESCRIPTION = ".json"
+_BEGUN = ".json.begun"
+"""A description whose row may not be there yet."""
 
 _EXTENSION = re.compile(r"[a-z0-9]{1,8}")
 _SUFFIX = {
@@ -50,7 +55,9 @@ class _Rows(Protocol):
     def of(self, mailbox: str) -> tuple[LocalMessage, ...]: ...
     def get(self, message_id: str) -> LocalMessage | None: ...
     def content(self, message_id: str) -> str | None: ...
+    def kept(self) -> dict[str, bool]: ...
     def add(self, message: LocalMessage, content: str, now: float) -> bool: ...
+    def add_again(self, message: LocalMessage, content: str, now: float) -> bool: ...
     def change(self, message_id: str, expected: State, wanted: State, now: float) -> bool: ...
     def before_delete(self, message_id: str) -> State: ...
     def purge(self, message_id: str) -> str | None: ...
@@ -93,7 +100,7 @@ class BuiltinStore:
         self._clock = clock
 
     def prepare(self) -> None:
-        """Make the store on first use; take the files' messages in again if the index was lost."""
+        """Make the store on first use; take in again what a lost or older index does not know."""
         known = self._facts.meta(_STORE)
         marker = self._marker()
         if known is None and marker is None:
@@ -101,8 +108,11 @@ class BuiltinStore:
             marker = secrets.token_hex(16)
             write_durably(self._folder / MARKER, marker.encode())
         if known is None and marker is not None:
-            self._take_in_again()
+            for path in sorted([*self._folder.glob("*" + _DESCRIPTION), *self._folder.glob("*" + _BEGUN)]):
+                self._take_in_again(path)
             self._facts.set_meta(_STORE, marker)
+        elif marker == known:
+            self._mend()
 
     def listing(self, mailbox: str) -> LocalListing:
         """List one mailbox, with the marker read before and after."""
@@ -112,7 +122,7 @@ class BuiltinStore:
         return LocalListing(known or "", proven, messages)
 
     def take_in(self, incoming: Incoming, content: bytes) -> LocalMessage:
-        """Store a new message durably; returns it under its new token."""
+        """Store a new message durably; returns it under its new token. Call ``taken`` after the commit."""
         if self._marker() != self._facts.meta(_STORE):
             raise StoreUnproven(
                 f"{self._folder}: the recordings' folder is not the one the index belongs to; is it mounted?"
@@ -154,7 +164,14 @@ class BuiltinStore:
 
     def adopt(self, message: LocalMessage, content: bytes) -> LocalMessage:
         """Store a message under the token it carries."""
-        return self._store(message, content, _suffix(message))
+        stored = self._store(message, content, _suffix(message))
+        self.taken(stored.ref)
+        return stored
+
+    def taken(self, message_id: str) -> None:
+        """The row is committed: give its description the lasting name; at the latest the next start does."""
+        with suppress(OSError):
+            (self._folder / (message_id + _BEGUN)).replace(self._folder / (message_id + _DESCRIPTION))
 
     def _store(self, message: LocalMessage, content: bytes, suffix: str) -> LocalMessage:
         """Files first, then the row."""
@@ -162,7 +179,7 @@ class BuiltinStore:
         name = message_id + suffix
         try:
             write_durably(self._folder / name, content)
-            write_durably(self._folder / f"{message_id}.json", _describe(message, name))
+            write_durably(self._folder / (message_id + _BEGUN), _describe(message, name))
             self._rows.add(replace(message, ref=message_id), name, self._clock())
         except OSError as error:
             raise EngineError(f"{self._folder}: the recording cannot be stored: {error.strerror}") from error
@@ -176,8 +193,8 @@ class BuiltinStore:
         name = self._rows.purge(message.ref)
         if name is None:
             return False
-        for path in (self._folder / name, self._folder / f"{message.ref}.json"):
-            path.unlink(missing_ok=True)
+        for file in (name, message.ref + _DESCRIPTION, message.ref + _BEGUN):
+            (self._folder / file).unlink(missing_ok=True)
         return True
 
     def sweep(self) -> int:
@@ -208,16 +225,28 @@ class BuiltinStore:
         except (OSError, UnicodeDecodeError):
             return None
 
-    def _take_in_again(self) -> None:
-        """Rows from the descriptions beside the recordings: what a lost index left behind."""
-        for path in sorted(self._folder.glob("*.json")):
-            try:
-                message, name = _read_description(path)
-            except (OSError, ValueError, KeyError, TypeError):
-                _log.warning("%s: not the description of a message, left alone", path.name)
-                continue
-            if (self._folder / name).is_file():
-                self._rows.add(message, name, self._clock())
+    def _mend(self) -> None:
+        """Finish what was broken off, and take in again what the index does not know any more."""
+        names = [path.name for path in self._folder.iterdir()]
+        kept = self._rows.kept()
+        for name in names:
+            message_id = name.partition(".")[0]
+            if name == message_id + _DESCRIPTION and message_id not in kept:
+                if self._take_in_again(self._folder / name):
+                    _log.warning("message %s: the index had forgotten it; taken in again", message_id)
+            elif name == message_id + _BEGUN and kept.get(message_id):
+                self.taken(message_id)
+            elif kept.get(message_id) is False:
+                (self._folder / name).unlink(missing_ok=True)
+
+    def _take_in_again(self, path: Path) -> bool:
+        """A row from the description beside a recording."""
+        try:
+            message, name = _read_description(path)
+        except (OSError, ValueError, KeyError, TypeError):
+            _log.warning("%s: not the description of a message, left alone", path.name)
+            return False
+        return (self._folder / name).is_file() and self._rows.add_again(message, name, self._clock())
 
 
 def _suffix(message: LocalMessage) -> str:
@@ -247,7 +276,7 @@ def _read_description(path: Path) -> tuple[LocalMessage, str]:
     data = json.loads(path.read_bytes()[:65536])
     message_id = str(data["id"])
     content = str(data["content"])
-    if path.stem != message_id or Path(content).name != content:
+    if path.name.partition(".")[0] != message_id or Path(content).name != content:
         raise ValueError("names another message")
     message = LocalMessage(
         ref=message_id,

@@ -334,6 +334,43 @@ def test_an_older_index_from_before_a_delete_brings_no_loss(there: World):
 
 
 @on_dovecot
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_message_that_an_older_index_has_never_heard_of_is_at_the_phone_again(there: World, sent):
+    """Its recording and description are still there; sent or not, it is in the account once."""
+    old = there.arrived()
+    bring_back = older(there)
+    new = there.arrived() if sent else there.deliver()
+    if sent:
+        there.move(new, "Work")
+        there.mail.client.unsubscribe_folder(there.mail.name("Work"))
+    bring_back()
+    assert sorted(there.ids()) == sorted([old, new])
+    there.sync_ok()
+
+    whole(there, [old, new])
+    assert there.message(new).sender == "Peter Adams"
+
+
+@on_dovecot
+def test_what_was_given_up_does_not_come_back_when_its_files_are_left(there: World):
+    """The process died between giving up the row and removing the files."""
+    message = there.arrived()
+    voice = there.folder / "state" / "voice"
+    kept = {path: path.read_bytes() for path in voice.glob(f"{message}*")}
+    there.box.delete(message)
+    there.sync_ok()
+    there.clock.forward(26 * 3600.0)
+    there.sync_ok()
+    assert not list(voice.glob(f"{message}*"))
+    for path, data in kept.items():
+        path.write_bytes(data)
+    there.reopen()
+    there.quiet()
+    assert not list(voice.glob(f"{message}*"))
+    assert not [m for m in there.box.messages() if not m.deleted]
+
+
+@on_dovecot
 def test_an_older_index_that_still_waited_to_send_sends_nothing_twice(there: World):
     message = there.deliver()
     bring_back = older(there)
