@@ -137,16 +137,20 @@ LIES = {
     Lie.HEADER_SEARCH_REFUSED: ("UID SEARCH HEADER X-VM-Mailbox 10", b"NO Querying", b"SEARCH"),
     Lie.TEXT_SEARCH_EMPTY: ("UID SEARCH TEXT vm-", b"SEARCH\r\n", b" 1"),
     Lie.SEARCH_EVERYTHING: ("UID SEARCH HEADER X-VM-Mailbox nobody", b"SEARCH 1 2 3", b""),
+    Lie.SEARCH_WHOLE_VALUE: ("UID SEARCH HEADER X-VM-Mailbox 10", b"SEARCH\r\n", b" 1"),
     Lie.UIDVALIDITY_ZERO: ("SELECT INBOX", b"[UIDVALIDITY 0]", b""),
     Lie.UIDVALIDITY_MISSING: ("SELECT INBOX", b"[UIDNEXT", b"UIDVALIDITY"),
     Lie.MODSEQ_BACKWARDS: ("SELECT INBOX", b"[HIGHESTMODSEQ 1]", b""),
     Lie.NOMODSEQ: ("SELECT INBOX", b"[NOMODSEQ]", b"HIGHESTMODSEQ"),
+    Lie.MODSEQ_LEFT_OUT: ("UID FETCH 1:9 FLAGS (CHANGEDSINCE 1)", b"FETCH (UID", b"MODSEQ"),
     Lie.ENABLED_EMPTY: ("ENABLE QRESYNC", b"* ENABLED\r\n", b"QRESYNC"),
     Lie.COPYUID_DOUBLED: ("UID COPY 1:3 Trash", b" 1,1:3 1,1:3]", b""),
     Lie.COPYUID_GARBLED: ("UID COPY 1:3 Trash", b"  ]", b"1:3"),
     Lie.NO_COPYUID: ("UID COPY 1:3 Trash", b"OK Copy", b"COPYUID"),
     Lie.NO_APPENDUID: ("APPEND INBOX <4>", b"OK Append", b"APPENDUID"),
     Lie.FETCH_WITHOUT_UID: ("UID FETCH 2 FLAGS", b"* 3 FETCH (FLAGS ())", b""),
+    Lie.FETCH_DROPS_UID: ("UID FETCH 1:3 FLAGS", b"* 2 FETCH (FLAGS", b"* 2 FETCH (UID"),
+    Lie.FETCH_POISONED: ("UID FETCH 1:3 BODY.PEEK[HEADER]", b"NO Some messages", b"* 1 FETCH"),
     Lie.NO_FOLDERS: ('LIST "" *', b"OK", b"* LIST"),
     Lie.PARTIAL_FETCH: ("UID FETCH 1:3 FLAGS", b"* 3 FETCH", b"* 2 FETCH"),
     Lie.STORE_IGNORED: ("UID STORE 2 +FLAGS \\Seen", b"FLAGS ()", b"Seen"),
@@ -185,6 +189,14 @@ def test_a_uidvalidity_may_change_at_every_look():
     assert wire.do("STATUS INBOX (UIDVALIDITY)")[0] != wire.do("STATUS INBOX (UIDVALIDITY)")[0]
 
 
+def test_a_modseq_may_be_said_by_a_server_that_offers_none():
+    """Yahoo says HIGHESTMODSEQ without CONDSTORE."""
+    server, wire = lying(Lie.MODSEQ_UNOFFERED, "bare")
+    assert b"[HIGHESTMODSEQ" in b"".join(wire.do("SELECT INBOX"))
+    server.lies.clear()
+    assert b"MODSEQ" not in b"".join(wire.do("SELECT INBOX"))
+
+
 def test_a_gone_message_may_be_made_up():
     """Courier answers for a message that another session expunged."""
     server, wire = lying(Lie.MADE_UP)
@@ -207,7 +219,7 @@ def test_an_expunge_may_be_told_twice():
 
 def test_every_lie_is_tested():
     """No lie without a test that catches it."""
-    elsewhere = {Lie.UIDVALIDITY_CHANGING, Lie.MADE_UP, Lie.EXPUNGE_REPEATED}
+    elsewhere = {Lie.UIDVALIDITY_CHANGING, Lie.MADE_UP, Lie.EXPUNGE_REPEATED, Lie.MODSEQ_UNOFFERED}
     assert LIES.keys() | elsewhere == set(Lie)
 
 

@@ -21,6 +21,8 @@ class Lie(StrEnum):
     """SEARCH TEXT and BODY find nothing (an index that was never built)."""
     SEARCH_EVERYTHING = auto()
     """SEARCH HEADER finds every message (Gmail with an empty value)."""
+    SEARCH_WHOLE_VALUE = auto()
+    """SEARCH HEADER finds only what is the whole value of the field (Yandex)."""
     UIDVALIDITY_ZERO = auto()
     UIDVALIDITY_MISSING = auto()
     """No UIDVALIDITY in SELECT (Yahoo)."""
@@ -30,6 +32,10 @@ class Lie(StrEnum):
     """HIGHESTMODSEQ is lower than it was."""
     NOMODSEQ = auto()
     """SELECT says NOMODSEQ although CONDSTORE is offered (RFC 7162 section 3.1.2.2)."""
+    MODSEQ_UNOFFERED = auto()
+    """SELECT says HIGHESTMODSEQ although CONDSTORE is not offered (Yahoo)."""
+    MODSEQ_LEFT_OUT = auto()
+    """FETCH with CHANGEDSINCE says no MODSEQ unless it is asked for by name (SmarterMail)."""
     ENABLED_EMPTY = auto()
     """ENABLE is answered with an empty list (iCloud)."""
     COPYUID_DOUBLED = auto()
@@ -40,6 +46,10 @@ class Lie(StrEnum):
     NO_APPENDUID = auto()
     FETCH_WITHOUT_UID = auto()
     """Unasked FETCH lines that carry a sequence number only, in the midst of answers (Dovecot)."""
+    FETCH_DROPS_UID = auto()
+    """Every third answer to UID FETCH lacks the UID (Exchange)."""
+    FETCH_POISONED = auto()
+    """A FETCH that reads the lowest UID of a folder is answered NO, after all the others were given."""
     EXPUNGE_REPEATED = auto()
     """What IDLE told is told again after DONE (GreenMail)."""
     NO_FOLDERS = auto()
@@ -176,6 +186,7 @@ EXCHANGE = Profile(
     folders=(("Deleted Items", ""), ("Drafts", ""), ("Junk Email", ""), ("Sent Items", "")),
     lower_headers=True,
     suppresses_duplicates=True,
+    budget=(400, 60.0),
 )
 COURIER = Profile(
     name="courier",

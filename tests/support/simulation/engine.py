@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,7 +18,6 @@ from unittest import mock
 from syncengine.engine.clock import Clock
 from syncengine.engine.engine import Engine
 from syncengine.errors import SyncError
-from syncengine.index.database import Database
 from syncengine.model import Report
 from syncengine.options.files import load
 from syncengine.options.install import installation_key
@@ -40,7 +38,8 @@ from tests.support.simimap import (
 )
 from tests.support.simimap.session import Effect
 from tests.support.simimap.smtp import SimSmtp
-from tests.support.simulation.fates import Places, check_message
+from tests.support.simulation.breaks import breakable
+from tests.support.simulation.fates import Fate, Places, check_message
 from tests.support.simulation.people import NUMBER, People
 
 Step = tuple[str, int]
@@ -88,6 +87,7 @@ class Simulation(People):
         self.by_append = self.rng.random() < 0.5
         self.smtp = SimSmtp(self.server, hook=self._hook)
         self.acts = [*self.deeds, (1, self.time_passes), (2, self.server_lies), (12, self.engine_passes)]
+        self.acts += [(1, self.server_throttles)] if faulty else []
 
     # one run
 
@@ -99,7 +99,7 @@ class Simulation(People):
             stack.enter_context(reachable({IMAP: self.server, SMTP: self.smtp}, pause=self.clock.advance))
             # Whoever counts a silence in steps has to see the time pass that the played socket lets pass.
             stack.enter_context(mock.patch.object(time, "monotonic", lambda: self.clock().timestamp()))
-            stack.enter_context(mock.patch.object(Database, "write", self._write()))
+            stack.enter_context(breakable(self.strike))
             self._open()
             stack.callback(self._close)
             yield self
@@ -110,7 +110,10 @@ class Simulation(People):
         for name, seed in steps:
             self.rng = random.Random(seed)
             self.say(name)
-            acts[name]()
+            if name.startswith("phone"):
+                self._at_the_phone(acts[name])
+            else:
+                acts[name]()
 
     def settle(self) -> None:
         """Quiet, then the checks; a new round begins."""
@@ -126,6 +129,10 @@ class Simulation(People):
             self.server.lies = own | ({self.rng.choice(list(Lie))} if self.rng.random() < 0.6 else set())
             self.lied = True
             self.say(f"lies {sorted(self.server.lies)}")
+
+    def server_throttles(self) -> None:
+        """The server asks for a pause (Exchange)."""
+        self.server.throttle(self.rng.choice([20, 300, 4000]))
 
     def quiet(self) -> None:
         """All faults over, pass until twice nothing is done."""
@@ -186,10 +193,23 @@ class Simulation(People):
             self.say(f"pass {report.ok} {report.held} {[(a.side, a.verb) for a in report.actions]}")
         except Crash:
             self._reboot()
-        except (SyncError, sqlite3.Error) as error:
+        except SyncError as error:
             self.say(f"pass {type(error).__name__}")
         finally:
             self.breaking = False
+
+    def _at_the_phone(self, act: Callable[[], None]) -> None:
+        """Something done at the phone, which may break off; what was taken in all the same is known then."""
+        self.breaking = self.faulty and self.rng.random() < 0.5
+        try:
+            act()
+        except Crash:
+            self._reboot()
+        except SyncError as error:
+            self.say(f"refused {type(error).__name__}")
+        finally:
+            self.breaking = False
+        self.fates |= {m.id: Fate() for m in self._messages() if m.id not in self.fates}
 
     # inside
 
@@ -231,30 +251,13 @@ class Simulation(People):
             raise Crash
         return fault
 
-    def _write(self) -> Callable[[Database], object]:
-        """``Database.write`` whose commits may fail, or be the last thing that happens."""
-        real = Database.write
-        simulation = self
-
-        @contextmanager
-        def write(database: Database) -> Iterator[None]:
-            outer = not database.execute("SELECT 1").connection.in_transaction
-            with real(database):
-                yield
-                if outer:
-                    simulation.strike("before commit")
-            if outer:
-                simulation.strike("after commit")
-
-        return write
-
-    def strike(self, where: str) -> None:
-        """Perhaps fail at a commit."""
-        if not self.breaking or self.crashed or self.rng.random() > 0.015:
+    def strike(self, where: str, error: Exception | None) -> None:
+        """Perhaps break at a commit or a file."""
+        if not self.breaking or self.crashed or self.rng.random() > (0.015 if "commit" in where else 0.04):
             return
         self.say(f"fault {where}")
-        if where == "before commit" and self.rng.random() < 0.5:
-            raise sqlite3.OperationalError("disk I/O error")
+        if error is not None and self.rng.random() < 0.5:
+            raise error
         self.crashed = True
         raise Crash
 

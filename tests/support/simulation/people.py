@@ -55,7 +55,7 @@ class People:
             (1, self.mail_renumbers_a_folder),
         ]
 
-    # the phone
+    # the phone; whoever is interrupted does not know what came of it
 
     def phone_takes_a_message(self) -> None:
         taken = self.engine.mailbox(NUMBER).deliver(wav(80), caller_number="+12035550117", received=RECEIVED)
@@ -65,23 +65,27 @@ class People:
         message = self._one([m for m in self._messages() if not m.deleted])
         if message:
             box, heard = self.engine.mailbox(NUMBER), self.rng.random() < 0.6
+            fate = self.fates[message.id]
+            before, fate.disturbed = fate.disturbed, True
             (box.mark_heard if heard else box.mark_new)(message.id)
+            fate.disturbed = before
             if message.heard is not heard:
-                self.fates[message.id].heard = heard
+                fate.heard = heard
 
     def phone_deletes(self) -> None:
         message = self._one([m for m in self._messages() if not m.deleted])
         if message:
-            self.engine.mailbox(NUMBER).delete(message.id)
             fate = self.fates[message.id]
-            fate.deletable = fate.disturbed = fate.phone_deleted = True
+            fate.deletable = fate.disturbed = True
+            self.engine.mailbox(NUMBER).delete(message.id)
+            fate.phone_deleted = True
 
     def phone_restores(self) -> None:
         message = self._one([m for m in self._messages() if m.deleted])
         if message:
-            self.engine.mailbox(NUMBER).restore(message.id)
             fate = self.fates[message.id]
             fate.disturbed = fate.restored = True
+            self.engine.mailbox(NUMBER).restore(message.id)
 
     # the second client
 

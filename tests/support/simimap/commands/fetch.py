@@ -8,6 +8,7 @@ from tests.support.simimap import mime
 from tests.support.simimap.folder import Entry, Mail, View, set_flags
 from tests.support.simimap.grammar import (
     Bad,
+    No,
     Value,
     compact,
     is_set,
@@ -87,9 +88,16 @@ def _fetch(session: Session, arguments: list[Value], *, by_uid: bool) -> Done:
         uids = [uid for index, uid in enumerate(uids) if index % 3 != 1]
     if session.server.shuffle:
         session.server.shuffle.shuffle(uids)
+    poisoned = session.lies(Lie.FETCH_POISONED) and any("[" in item for item in items)
     stale = False
-    for uid in uids:
-        stale |= _one(session, view, uid, items, since)
+    for number, uid in enumerate(uids):
+        if poisoned and uid == view.uids[0]:
+            continue
+        dropped = session.lies(Lie.FETCH_DROPS_UID) and number % 3 == 1
+        shown = [item for item in items if item != "UID"] if dropped else items
+        stale |= _one(session, view, uid, shown, since)
+    if poisoned and view.uids and view.uids[0] in uids:
+        raise No("Some messages could not be FETCHed")
     return Done("[EXPUNGEISSUED] Some messages were already expunged." if stale else "Fetch completed.")
 
 
@@ -123,10 +131,13 @@ def _asked(session: Session, arguments: list[Value], *, by_uid: bool) -> tuple[l
         if word(modifiers[0]) != "CHANGEDSINCE" or not session.profile.offers("CONDSTORE"):
             raise Bad("Unknown FETCH modifier")
         since = number_of(modifiers[1])
+        if not since:
+            raise Bad("CHANGEDSINCE 0")  # RFC 7162 section 7: mod-sequence-value is at least 1
         vanished = len(modifiers) > 2 and word(modifiers[2]) == "VANISHED"
         if vanished and not (session.qresync and by_uid):
             raise Bad("VANISHED without QRESYNC or UID FETCH")
-        items = items if "MODSEQ" in items else [*items, "MODSEQ"]
+        asked = "MODSEQ" in items or session.lies(Lie.MODSEQ_LEFT_OUT)
+        items = items if asked else [*items, "MODSEQ"]
     if by_uid and "UID" not in items:
         items = ["UID", *items]
     known = {"MODSEQ"} if session.profile.offers("CONDSTORE") else set()

@@ -181,6 +181,8 @@ class _Reader:
         if self.session.profile.word_search:
             return lambda entry: name in INDEXED and _words_in(wanted, _field(entry, name))
         lowered = wanted.lower()
+        if lies(Lie.SEARCH_WHOLE_VALUE):
+            return lambda entry: any(lowered == value.strip().lower() for value in _field(entry, name))
         return lambda entry: any(lowered in value.lower() for value in _field(entry, name))
 
     def _text(self, wanted: str, *, headers: bool) -> Test:

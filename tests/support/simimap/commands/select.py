@@ -79,7 +79,7 @@ def _describe(session: Session, folder: Folder, view: View) -> None:
         session.say(b"OK [UIDVALIDITY %d] UIDs valid" % uidvalidity_shown(session, folder))
     if session.profile.uidnext_in_select:
         session.say(b"OK [UIDNEXT %d] Predicted next UID" % folder.uidnext)
-    if not session.profile.offers("CONDSTORE"):
+    if not session.profile.offers("CONDSTORE") and not session.lies(Lie.MODSEQ_UNOFFERED):
         return
     if session.lies(Lie.NOMODSEQ):
         session.say(b"OK [NOMODSEQ] No permanent mod-sequences")
