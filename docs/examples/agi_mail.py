@@ -9,7 +9,7 @@ In the dialplan, after the caller has proved who he is::
      same => n,Hangup()
 
 Keys while a mail is read: 1 from the start, 5 the sentence again, 6 the next mail (this one stays as it
-is), 7 delete, 9 keep and go on, # end. At the end of a mail there are a few seconds for a key, then the
+is), 7 delete, 8 keep as new, 9 keep, # end. At the end of a mail there are a few seconds for a key, then the
 next one follows. A mail that was heard to its end is marked read on the mail server, no other.
 
 Asterisk speaks on stdin and stdout (https://docs.asterisk.org/Configuration/Interfaces/Asterisk-Gateway-Interface-AGI/).
@@ -28,7 +28,7 @@ import syncengine
 from syncengine.errors import SyncError
 from syncengine.speech.session import MailSession, Spoken
 
-KEYS = "15679#"
+KEYS = "156789#"
 THINKING_TIME = 4000
 """Milliseconds that the caller has for a key at the end of a mail."""
 
@@ -97,6 +97,8 @@ class Agi:
 def serve(agi: Agi, session: MailSession, folder: Path) -> None:
     """Lead one caller through his mails; ``folder`` holds the sentence that is being played."""
     try:
+        if _play(agi, session.say_overview(), folder) == "#" or not session.items:
+            return
         session.skip()  # to the first mail
         while session.current is not None:
             key = _decided(agi, session, folder)
@@ -107,6 +109,7 @@ def serve(agi: Agi, session: MailSession, folder: Path) -> None:
             except SyncError as error:
                 agi.verbose(str(error))
                 session.keep()
+        _play(agi, session.say_no_more(), folder)
     except HungUp:
         session.hang_up()
 
@@ -117,6 +120,9 @@ def _leave(session: MailSession, key: str) -> None:
             session.restart()
         case "7":
             session.delete()
+        case "8":
+            session.mark_new()
+            session.keep()
         case _:
             session.keep()
 
@@ -145,7 +151,18 @@ def _play(agi: Agi, spoken: Spoken, folder: Path) -> str:
 
 def main(number: str, config: str) -> None:
     """Serve the caller of mailbox ``number``."""
-    agi = Agi(sys.stdin, sys.stdout)
+    try:
+        agi = Agi(sys.stdin, sys.stdout)
+        try:
+            _answer(agi, number, config)
+        except SyncError as error:  # no such mailbox, text_to_speech off, no voice: the operator is told
+            agi.verbose(str(error))
+            sys.exit(1)
+    except HungUp:
+        pass
+
+
+def _answer(agi: Agi, number: str, config: str) -> None:
     with syncengine.Engine.open(config) as engine, engine.mailbox(number).mail_session() as session:
         signal.signal(signal.SIGHUP, lambda *_: session.hang_up())  # how Asterisk says that the caller left
         with tempfile.TemporaryDirectory(prefix="mail-") as folder:

@@ -9,9 +9,13 @@ import argparse
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from syncengine.cli.call import Call, Exit
 from syncengine.errors import UsageError
+
+if TYPE_CHECKING:
+    from syncengine.speech.wav import Coding
 
 
 def fill(parser: argparse.ArgumentParser, _: str) -> None:
@@ -20,7 +24,8 @@ def fill(parser: argparse.ArgumentParser, _: str) -> None:
     add("number", metavar="NUMBER", help="the mailbox")
     add("id", metavar="ID", nargs="?", help="the e-mail's id, or a beginning of it (default: the list)")
     add("--list", action="store_true", help="speak who wrote, about what and when, of each e-mail")
-    add("-o", "--output", metavar="FILE", required=True, help="the WAV file: mu-law, 8 kHz, mono")
+    add("-o", "--output", metavar="FILE", required=True, help="the WAV file: 8 kHz, mono")
+    add("--coding", choices=("ulaw", "pcm"), default="ulaw", help="mu-law (the default) or 16-bit samples")
     parser.set_defaults(run=run)
 
 
@@ -33,12 +38,13 @@ def run(call: Call) -> Exit:
         if not (args.id or mails.any):
             _tell(call, mails.nothing, 0, None)
             return Exit.DONE
-        seconds = _write(Path(args.output), mails.mail(args.id.lower()) if args.id else mails.list())
+        sounds = mails.mail(args.id.lower()) if args.id else mails.list()
+        seconds = _write(Path(args.output), sounds, args.coding)
     _tell(call, f"{args.output}: {seconds:.1f} s", seconds, args.output)
     return Exit.DONE
 
 
-def _write(target: Path, sounds: Iterable[bytes]) -> float:
+def _write(target: Path, sounds: Iterable[bytes], coding: Coding) -> float:
     """Write the file whole or not at all."""
     from syncengine.speech import wav  # noqa: PLC0415 - only where something is spoken
 
@@ -47,7 +53,7 @@ def _write(target: Path, sounds: Iterable[bytes]) -> float:
         if not target.parent.is_dir():
             raise UsageError(f"{target}: the folder is not there")
         with part.open("wb+") as file:
-            seconds = wav.write(file, _some(sounds))
+            seconds = wav.write(file, _some(sounds), coding=coding)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

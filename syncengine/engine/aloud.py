@@ -21,7 +21,7 @@ from syncengine.index import EmailRow, Index
 from syncengine.options.schema import SyncMode
 from syncengine.speech.mail import Mail, Sentence
 from syncengine.speech.message import envelope_of_header
-from syncengine.speech.reader import announcement, sentences
+from syncengine.speech.reader import announcement, overview, sentences
 from syncengine.speech.session import Item, MailSession
 from syncengine.speech.synth import Voice, open_voice
 
@@ -80,6 +80,10 @@ class PhoneSource:
         """It was heard to its end: the next pass marks it read."""
         self._box.mark_heard(mail_id)
 
+    def mark_new(self, mail_id: str) -> None:
+        """The next pass marks it unread."""
+        self._box.mark_new(mail_id)
+
     def delete(self, mail_id: str) -> None:
         """The next pass moves it to Trash."""
         self._box.delete(mail_id)
@@ -123,10 +127,12 @@ class Recital:
         return self._spoken(chain(self._announced(item, 1, 1), self._read(item)))
 
     def list(self) -> Iterator[bytes]:
-        """The announcements of all mails; nothing where there are none."""
+        """How many mails there are, and the announcement of each."""
         items = self._source.list()
+        count = overview(len(items), sum(not i.heard for i in items), self._binding.mailbox.language)
         numbered = enumerate(items, 1)
-        return self._spoken(s for number, i in numbered for s in self._announced(i, number, len(items)))
+        announced = (s for number, i in numbered for s in self._announced(i, number, len(items)))
+        return self._spoken(chain((count,), announced))
 
     @property
     def any(self) -> bool:

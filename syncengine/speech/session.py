@@ -16,8 +16,9 @@ from typing import Protocol, Self
 from syncengine.errors import SyncError, UsageError
 from syncengine.speech.child import SpeechError
 from syncengine.speech.mail import Envelope, Mail, Sentence
-from syncengine.speech.reader import announcement, sentences
+from syncengine.speech.reader import announcement, ending, overview, sentences
 from syncengine.speech.synth import Voice
+from syncengine.speech.wav import mu_law
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,10 @@ class MailSource(Protocol):
         """Fetch what is read aloud of one mail, without setting ``\\Seen`` (BODY.PEEK)."""
 
     def mark_heard(self, mail_id: str) -> None:
-        """The mail was heard to its end."""
+        """The mail was heard to its end, or is to count as heard."""
+
+    def mark_new(self, mail_id: str) -> None:
+        """The mail is to be new again."""
 
     def delete(self, mail_id: str) -> None:
         """Move the mail to Trash."""
@@ -52,6 +56,11 @@ class Spoken:
 
     sentence: Sentence
     sound: bytes
+
+    @property
+    def ulaw(self) -> bytes:
+        """The same sound as G.711 mu-law, 8,000 octets a second."""
+        return mu_law(self.sound)
 
 
 class MailSession:
@@ -80,6 +89,15 @@ class MailSession:
         self._whole = False
         """Whether every sentence of the open mail was spoken so far."""
         self._over = False
+
+    def say_overview(self) -> Spoken:
+        """Speak how many e-mails there are; said before the first one, or in the place of it."""
+        left = self.items
+        return self._sound(overview(len(left), sum(not item.heard for item in left), self._language))
+
+    def say_no_more(self) -> Spoken:
+        """Speak that there are no more e-mails; said after the last one."""
+        return self._sound(ending(self._language))
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -121,12 +139,29 @@ class MailSession:
 
         Raises ``UsageError`` when no mail is open.
         """
-        item = self.current
-        if item is None:
-            raise UsageError("no e-mail is open; open one first")
+        item = self._opened()
         self._source.delete(item.id)
         self._gone.add(item.id)
         return self.skip()
+
+    def mark_heard(self) -> None:
+        """Let the open mail count as heard, whether it was heard to its end or not.
+
+        Raises ``UsageError`` when no mail is open.
+        """
+        item = self._opened()
+        self._source.mark_heard(item.id)
+        self._heard.add(item.id)
+
+    def mark_new(self) -> None:
+        """Let the open mail be new again, and stay so if it is heard on to its end.
+
+        Raises ``UsageError`` when no mail is open.
+        """
+        item = self._opened()
+        self._source.mark_new(item.id)
+        self._heard.discard(item.id)
+        self._whole = False
 
     def restart(self) -> Item | None:
         """Begin the open mail again, with its announcement."""
@@ -176,6 +211,12 @@ class MailSession:
     ) -> None:
         self.close()
 
+    def _opened(self) -> Item:
+        item = self.current
+        if item is None:
+            raise UsageError("no e-mail is open; open one first")
+        return item
+
     def _open_from(self, start: int) -> Item | None:
         for at in range(start, len(self._items)):
             if self._items[at].id not in self._gone:
@@ -207,7 +248,10 @@ class MailSession:
 
     def _speak(self, sentence: Sentence) -> Spoken:
         try:
-            return Spoken(sentence, self._voice.speak(sentence.text, sentence.language))
+            return self._sound(sentence)
         except SpeechError:
             self._whole = False
             raise
+
+    def _sound(self, sentence: Sentence) -> Spoken:
+        return Spoken(sentence, self._voice.speak(sentence.text, sentence.language))

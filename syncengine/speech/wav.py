@@ -1,7 +1,8 @@
-"""Spoken sentences as one WAV file, written while they are spoken."""
+"""Spoken sentences as a telephone plays them: one WAV file, written while they are spoken, or mu-law."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -27,3 +28,14 @@ def write(target: Path | BinaryIO, sounds: Iterable[bytes], *, coding: Coding = 
             file.write(block)
             samples += len(block)
     return samples / RATE
+
+
+def mu_law(sound: bytes) -> bytes:
+    """Return 16-bit samples as G.711 mu-law, an octet each."""
+    import numpy as np  # noqa: PLC0415 - optional, and slow to load
+    import soundfile  # noqa: PLC0415
+
+    octets = io.BytesIO()
+    samples = np.frombuffer(sound, "<i2").astype("int16")
+    soundfile.write(octets, samples, RATE, format="RAW", subtype="ULAW")
+    return octets.getvalue()

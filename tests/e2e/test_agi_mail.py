@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +20,11 @@ import pytest
 
 from syncengine.speech.session import MailSession
 from syncengine.speech.synth import open_voice
+from tests.contract.test_emails import letter, uid
+from tests.support.dovecot import Dovecot
 from tests.support.mails import Mails
+from tests.support.shell import Shell, shell_on
+from tests.support.world import NUMBER
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "examples" / "agi_mail.py"
 VARIABLES = "agi_request: agi_mail.py\nagi_channel: SIP/101-0001\nagi_callerid: 101\nagi_arg_1: 101\n\n"
@@ -40,7 +47,7 @@ class Asterisk:
         if command.startswith("VERBOSE"):
             self.verbose.append(command)
             return "200 result=1"
-        if stream := re.fullmatch(r'STREAM FILE "([^"]+)" "15679#"', command):
+        if stream := re.fullmatch(r'STREAM FILE "([^"]+)" "156789#"', command):
             data = Path(stream[1] + ".sln").read_bytes()
             assert len(data) % 2 == 0
             self.played.append(np.frombuffer(data, "<i2"))
@@ -51,7 +58,7 @@ class Asterisk:
         match finger:
             case "hangup":
                 return None
-            case "" | "1" | "5" | "6" | "7" | "9" | "#":
+            case "" | "1" | "5" | "6" | "7" | "8" | "9" | "#":
                 result = ord(finger) if finger else 0
                 return f"200 result={result} endpos=8000" if stream else f"200 result={result}"
             case _:
@@ -97,7 +104,7 @@ def dialled(asterisk: Asterisk) -> Iterator[tuple[object, object]]:
 
 
 def call(script: ModuleType, folder: Path, fingers: Sequence[str], mails: Mails) -> Asterisk:
-    asterisk = Asterisk(fingers)
+    asterisk = Asterisk(["", *fingers])
     with (
         dialled(asterisk) as (stdin, stdout),
         MailSession(mails, open_voice(), language="en", now=lambda: datetime.now(UTC)) as session,
@@ -105,18 +112,20 @@ def call(script: ModuleType, folder: Path, fingers: Sequence[str], mails: Mails)
         agi = script.Agi(stdin, stdout)
         assert agi.variables["agi_arg_1"] == "101"
         script.serve(agi, session, folder)
+    assert len(asterisk.played.pop(0)) > 8000, "how many there are"
     return asterisk
 
 
 SENTENCES = 6
 """What is said of one mail of the tests: four sentences of announcement and two of text."""
+SENTENCES_OF_A_LETTER = 5
 
 
 def test_a_caller_who_only_listens_hears_every_mail(script: ModuleType, tmp_path: Path):
     mails = Mails()
     asterisk = call(script, tmp_path, [], mails)
 
-    assert len(asterisk.played) == 3 * SENTENCES
+    assert len(asterisk.played) == 3 * SENTENCES + 1, "at the end it is said that there are no more"
     assert asterisk.waits == 3
     assert mails.heard == {"a", "b", "c"}
     assert list(mails.mails) == ["a", "b", "c"]
@@ -156,8 +165,20 @@ def test_the_last_sentence_is_played_again_at_the_end(script: ModuleType, tmp_pa
 def test_skipping_marks_nothing(script: ModuleType, tmp_path: Path):
     mails = Mails()
     asterisk = call(script, tmp_path, ["6", "9", "6"], mails)
-    assert len(asterisk.played) == 3
+    assert len(asterisk.played) == 3 + 1
     assert mails.heard == {"c"}
+
+
+def test_a_heard_mail_is_kept_as_new(script: ModuleType, tmp_path: Path):
+    mails = Mails()
+    call(script, tmp_path, [""] * SENTENCES + ["8", "6", "8", "#"], mails)
+    assert mails.heard == set()
+
+
+def test_without_a_mail_only_that_is_said(script: ModuleType, tmp_path: Path):
+    mails = Mails()
+    mails.mails.clear()
+    assert call(script, tmp_path, [], mails).played == []
 
 
 def test_a_mail_is_begun_again(script: ModuleType, tmp_path: Path):
@@ -181,7 +202,7 @@ def test_a_mail_that_cannot_be_fetched_is_named_on_the_console_and_left(script: 
     mails = Mails()
     mails.unreachable = True
     asterisk = call(script, tmp_path, [], mails)
-    assert len(asterisk.played) == 3 * 4
+    assert len(asterisk.played) == 3 * 4 + 1
     assert len(asterisk.verbose) == 3
     assert "connection refused" in asterisk.verbose[0]
     assert mails.heard == {"c"}
@@ -194,6 +215,61 @@ def test_a_mail_that_cannot_be_deleted_is_kept_and_the_next_one_follows(script: 
     assert len(asterisk.played) == 2
     assert "connection refused" in asterisk.verbose[0]
     assert list(mails.mails) == ["a", "b", "c"]
+
+
+@pytest.fixture
+def shell(dovecot: Dovecot, tmp_path: Path) -> Iterator[Shell]:
+    with shell_on(dovecot, tmp_path) as one:
+        one.system = {"text_to_speech": True}
+        one.write()
+        yield one
+
+
+def started(shell: Shell, asterisk: Asterisk) -> tuple[int, str]:
+    """Run the script as Asterisk does, in a process of its own; its exit code and what it complained of.
+
+    A finger ``SIGHUP`` is what Asterisk does when the caller leaves.
+    """
+    command = [sys.executable, str(SCRIPT), NUMBER, str(shell.config)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(VARIABLES)
+        process.stdin.flush()
+        for line in process.stdout:
+            gone = asterisk.fingers[:1] == ["SIGHUP"]
+            if gone:
+                asterisk.fingers[0] = "HANGUP"
+                process.send_signal(signal.SIGHUP)
+            process.stdin.write(f"{asterisk.answer(line.rstrip())}\n")
+            process.stdin.flush()
+        return process.wait(30), process.stderr.read() if process.stderr else ""
+
+
+def test_a_real_account_is_heard_and_deleted_by_telephone(shell: Shell):
+    for subject in ("Third", "Second", "First"):
+        shell.mail.append(letter(subject))
+    heard_one = [""] * SENTENCES_OF_A_LETTER + ["9"]
+    asterisk = Asterisk(["", *heard_one, "", "", "7", "", "", "SIGHUP"])
+
+    assert started(shell, asterisk) == (0, "")
+    assert (asterisk.fingers, asterisk.verbose) == ([], [])
+    assert all(0.4 < len(sound) / 8000 < 10 for sound in asterisk.played)
+    shell.did("resync")
+    assert shell.mail.flags(uid(shell, "First")) == {"\\Seen"}
+    assert uid(shell, "Second", "Trash")
+    assert shell.mail.flags(uid(shell, "Third")) == set(), "he hung up in the middle of it"
+
+
+def test_what_cannot_be_read_is_told_to_the_operator(shell: Shell):
+    shell.system = {"text_to_speech": False}
+    shell.write()
+    asterisk = Asterisk([])
+
+    assert started(shell, asterisk) == (1, "")
+    assert asterisk.played == []
+    assert "text_to_speech is false" in asterisk.verbose[0]
 
 
 def test_nothing_on_the_console_can_be_another_command(script: ModuleType, tmp_path: Path):

@@ -63,6 +63,8 @@ def test_the_list_is_spoken_without_a_pass_before(shell: Shell):
     assert spoken["file"] == str(file)
     assert abs(spoken["seconds"] - soundfile.info(str(file)).duration) < 0.01
     assert spoken["seconds"] > 6
+    shell.did("speak", NUMBER, "--list", "-o", file, "--coding", "pcm")
+    assert (soundfile.info(str(file)).samplerate, soundfile.info(str(file)).subtype) == (8000, "PCM_16")
     assert [p.name for p in shell.folder.glob("*list.wav*")] == ["list.wav"]
 
 

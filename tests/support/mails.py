@@ -35,6 +35,9 @@ class Mails:
     def mark_heard(self, mail_id: str) -> None:
         self.heard.add(mail_id)
 
+    def mark_new(self, mail_id: str) -> None:
+        self.heard.discard(mail_id)
+
     def delete(self, mail_id: str) -> None:
         self._reach()
         del self.mails[mail_id]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from syncengine.errors import MailboxError, UsageError
 from syncengine.speech.child import SpeechError, SpeechStopped
-from syncengine.speech.session import MailSession
+from syncengine.speech.mail import Sentence
+from syncengine.speech.session import MailSession, Spoken
 from tests.support.mails import Mails
 
 
@@ -212,3 +214,49 @@ def test_the_session_closes_its_voice(mails: Mails, tape: Tape):
     with MailSession(mails, tape, language="en", now=lambda: datetime.now(UTC)):
         pass
     assert tape.closed
+
+
+def test_the_caller_may_count_a_mail_as_heard_before_its_end(session: MailSession, mails: Mails):
+    session.open("a")
+    session.mark_heard()
+    assert mails.heard == {"a", "c"}
+    assert session.items[0].heard
+
+
+def test_a_mail_kept_as_new_stays_new_at_its_end(session: MailSession, mails: Mails):
+    session.open("a")
+    rest(session)
+    session.mark_new()
+    assert mails.heard == {"c"}
+    assert rest(session) == []
+    session.open("b")
+    session.mark_new()
+    rest(session)
+    assert mails.heard == {"c"}
+
+
+def test_without_an_open_mail_there_is_nothing_to_mark(session: MailSession):
+    for mark in (session.mark_heard, session.mark_new):
+        with pytest.raises(UsageError, match="open one first"):
+            mark()
+
+
+def test_how_many_there_are_is_said_of_what_is_left(session: MailSession):
+    assert session.say_overview().sentence.text == "You have 3 e-mails, 2 of them new."
+    session.open("a")
+    session.delete()
+    session.open("b")
+    session.delete()
+    assert session.say_overview().sentence.text == "You have one e-mail."
+    assert session.say_no_more().sentence.text == "There are no more e-mails."
+
+
+def test_the_sound_is_there_as_mu_law_too(mails: Mails):
+    samples = (20000 * np.sin(np.arange(8000) / 3)).astype("<i2")
+    ulaw = Spoken(Sentence("x", "en"), samples.tobytes()).ulaw
+    magnitude = ~np.frombuffer(ulaw, np.uint8)
+    exponent, mantissa = (magnitude >> 4) & 7, magnitude & 15  # ITU-T G.711 table 2a
+    level = (((mantissa.astype(int) << 3) + 0x84) << exponent) - 0x84
+    decoded = np.where(magnitude & 0x80, -level, level)
+    assert len(ulaw) == len(samples)
+    assert abs(decoded - samples).max() <= 1024
