@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     )
     from syncengine.engine.handle import Mailbox
     from syncengine.engine.status import MailboxState, MailboxStatus, Message, PendingItem
-    from syncengine.errors import Busy, EngineError, MailboxError, OptionsError, SyncError, UsageError
+    from syncengine.errors import (
+        Busy,
+        EngineError,
+        MailboxError,
+        OptionsError,
+        StoreUnproven,
+        SyncError,
+        UsageError,
+    )
     from syncengine.model import (
         Delivery,
         Kind,
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
         Token,
         Traffic,
         Verb,
+        token_of,
     )
     from syncengine.replica import VoiceStore
 
@@ -77,6 +86,7 @@ __all__ = [
     "ReportedAction",
     "Side",
     "State",
+    "StoreUnproven",
     "SyncError",
     "Token",
     "Traffic",
@@ -84,6 +94,7 @@ __all__ = [
     "UsageError",
     "Verb",
     "VoiceStore",
+    "token_of",
 ]
 
 _HOMES = {
@@ -103,7 +114,15 @@ _HOMES = {
     ),
     "engine.handle": ("Mailbox",),
     "engine.status": ("MailboxState", "MailboxStatus", "Message", "PendingItem"),
-    "errors": ("Busy", "EngineError", "MailboxError", "OptionsError", "SyncError", "UsageError"),
+    "errors": (
+        "Busy",
+        "EngineError",
+        "MailboxError",
+        "OptionsError",
+        "StoreUnproven",
+        "SyncError",
+        "UsageError",
+    ),
     "model": (
         "Delivery",
         "Kind",
@@ -117,6 +136,7 @@ _HOMES = {
         "Token",
         "Traffic",
         "Verb",
+        "token_of",
     ),
     "replica": ("VoiceStore",),
 }

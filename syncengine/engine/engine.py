@@ -86,9 +86,10 @@ class Engine:
         self._loops: Loops | None = None
 
     @classmethod
-    def open(cls, source: Path | str | Settings) -> Engine:
+    def open(cls, source: Path | str | Settings, *, store: VoiceStore | None = None) -> Engine:
         """Open an engine by its configuration file or by options already read.
 
+        ``store`` takes the place of the one that the options name: the voice-mail server's own.
         Raises ``OptionsError`` for options that do not hold, ``EngineError`` for an index that cannot
         be used. Close it, or use it in a ``with`` statement.
         """
@@ -100,7 +101,7 @@ class Engine:
                 " index is lost: put the old file back from a backup",
                 key_file(beside),
             )
-        return cls(settings, installation_key(beside))
+        return cls(settings, installation_key(beside), store=store)
 
     @property
     def settings(self) -> Settings:

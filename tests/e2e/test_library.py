@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from syncengine import Engine, State
+from tests.contract.test_voice_store import example
+from tests.support.waiting import eventually
 from tests.support.world import wav, world
 
 PAGE = Path(__file__).parents[2] / "docs" / "library.md"
@@ -25,3 +28,23 @@ def test_the_example_of_the_page_runs_as_it_stands(imap_server, tmp_path, monkey
         assert "lamp of 101: 1 new (1 urgent), 0 heard" in capsys.readouterr().out
         there.sync_ok()
         there.quiet()
+
+
+@pytest.mark.server("dovecot")
+def test_a_store_of_ones_own_is_kept_in_step(imap_server, tmp_path):
+    with world(tmp_path, imap_server) as there:
+        there.engine.close()
+        store = example().FolderStore(tmp_path / "answering")
+        there.engine = Engine.open(there.config, store=store)
+        there.engine.start()
+        there.sync_ok()
+        message = store.take_in("101", wav(), caller_number="+12035550117")
+        there.engine.changed("101")
+        eventually(lambda: there.message(message).delivery == "confirmed")
+
+        there.flag(message, "\\Seen")
+        eventually(lambda: store.listing("101").messages[0].state is State.HEARD)
+        there.move(message, "Trash")
+        eventually(lambda: store.listing("101").messages[0].state is State.DELETED)
+        there.box.restore(message)
+        eventually(lambda: there.path(there.place(message)[0]) == "Voice Mail Messages")

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,21 +165,24 @@ class FakeAsterisk:
     def leave(
         self, serial: int, *, formats: tuple[str, ...] = ("wav",), folder: str = "INBOX", **keys: str
     ) -> bool:
-        """Leave a message: recorded in tmp, then renamed under the lock, the ``.txt`` last."""
+        """Leave a message that carries its serial number in all of its files."""
+        contents = {extension: wav(serial, extension) for extension in formats}
+        return self.put({**contents, "txt": description(serial, **keys)}, folder)
+
+    def put(self, contents: Mapping[str, bytes], folder: str = "INBOX") -> bool:
+        """Leave a message: recorded in tmp, then renamed under the lock, the ``.txt`` last; False if full."""
         work = self.folder("tmp") / secrets.token_hex(3)
-        for extension in formats:
-            work.with_suffix(f".{extension}").write_bytes(wav(serial, extension))
-        work.with_suffix(".txt").write_bytes(description(serial, **keys))
+        for extension, content in contents.items():
+            work.with_suffix(f".{extension}").write_bytes(content)
         target = self.folder(folder)
         with self.lock(target):
             number = max(self.numbers(target), default=-1) + 1
             done = number < self.maxmsg
-            if done:
-                for extension in formats:
-                    work.with_suffix(f".{extension}").rename(target / f"msg{number:04d}.{extension}")
+            for extension in sorted(contents, key=lambda e: e == "txt") if done else ():
+                work.with_suffix(f".{extension}").rename(target / f"msg{number:04d}.{extension}")
+                if extension != "txt":
                     self._step()
-                work.with_suffix(".txt").rename(target / f"msg{number:04d}.txt")
-        for extension in (*formats, "txt"):
+        for extension in contents:
             work.with_suffix(f".{extension}").unlink(missing_ok=True)
         return done
 

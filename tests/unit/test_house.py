@@ -18,7 +18,7 @@ LAYERS = (
     {"errors", "model"},
     {"rules"},
     {"replica"},
-    {"imap", "voicemail", "delivery", "speech", "options"},
+    {"imap", "voicemail", "delivery", "speech", "options", "testing"},
     {"index"},
     {"engine"},
     {"service", "demo"},
