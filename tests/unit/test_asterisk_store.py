@@ -13,6 +13,7 @@ import pytest
 from syncengine.errors import StoreUnproven, SyncError, UsageError
 from syncengine.model import Kind, LocalMessage, State
 from syncengine.voicemail.asterisk import AsteriskStore, How, LockMode
+from syncengine.voicemail.asterisk.layout import FolderListing, read_folder
 from syncengine.voicemail.wave import pcm_wav, ulaw_wav
 from tests.support.asterisk import (
     FakeAsterisk,
@@ -94,6 +95,35 @@ def test_a_message_stays_itself_through_renumbering_moving_and_another_msg_id(wo
         "2035550002": (before["2035550002"], State.NEW),
         "2035550003": (before["2035550003"], State.HEARD),
     }
+
+
+def test_a_renumbering_between_listing_and_reading_mixes_nothing_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever reads a file by the name that it had a moment ago may read another message's."""
+    inbox = world.box / "INBOX"
+    for number in (0, 1):
+        write_message(inbox, number, number + 1)
+    swapped: list[FolderListing] = []
+
+    def listed_then_swapped(folder: Path) -> FolderListing:
+        listing = read_folder(folder)
+        if folder == inbox and not swapped:
+            swapped.append(listing)
+            for extension in ("wav", "txt"):
+                first, second = (inbox / f"msg{n:04d}.{extension}" for n in (0, 1))
+                first.rename(inbox / "between")
+                second.rename(first)
+                (inbox / "between").rename(second)
+        return listing
+
+    monkeypatch.setattr("syncengine.voicemail.asterisk.look.read_folder", listed_then_swapped)
+    store = world.store()
+    listing = store.listing("101")
+    assert listing.proven
+    assert swapped
+    found = {m.caller_number: serial_in(store.content(m).read_bytes()) for m in listing.messages}
+    assert found == {"2035550001": 1, "2035550002": 2}
 
 
 def test_a_msg_id_that_appears_later_changes_nothing(world: World):

@@ -48,6 +48,9 @@ from syncengine.voicemail.files import sync_folder, write_durably
 
 _log = logging.getLogger(__name__)
 
+_TICK = 12_000_000
+"""Nanoseconds within which a folder may change twice under one time (Linux before 6.13 at 100 Hz)."""
+
 AREA = ".syncengine"
 """The adapter's own folder in the spool and in every mailbox; Asterisk and FreePBX pass it by."""
 
@@ -132,9 +135,10 @@ class Box:
             time.sleep(self.how.settle / 3)
 
     def _settled(self, signature: Signature) -> bool:
-        limit = time.time_ns() - int(self.how.settle * 1e9)
+        now = time.time_ns()
+        settled, ticked = now - int(self.how.settle * 1e9), now - _TICK
         return all(
-            one is None or one[1] < limit or self._trusted.get(folder) == one
+            one is None or one[1] < (ticked if self._trusted.get(folder) == one else settled)
             for folder, one in signature.items()
         )
 

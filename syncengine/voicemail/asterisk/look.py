@@ -5,19 +5,21 @@ Descriptions and recordings that did not change on disk are not read again.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 from syncengine.errors import StoreUnproven
 from syncengine.voicemail.asterisk.identity import Known, Seen
 from syncengine.voicemail.asterisk.info import MAX_OCTETS, parse_info
-from syncengine.voicemail.asterisk.layout import FOLDERS, TEXT, Entry, file_name, read_folder
+from syncengine.voicemail.asterisk.layout import FOLDERS, TEXT, Entry, Stat, file_name, read_folder
 from syncengine.voicemail.asterisk.locks import locked_by_others
-from syncengine.voicemail.files import read_bounded
 
 _LOCK_IN_USE = 30.0
 """A lock older than this was left by a crash: Asterisk itself waits five seconds for one."""
@@ -49,10 +51,14 @@ class Cache:
         """What a message is; raises ``OSError`` for files that cannot be read or are gone."""
         text, suffix = entry.files[TEXT], entry.sound
         if text not in self._infos:
-            self._infos[text] = parse_info(read_bounded(folder / file_name(entry.number, TEXT), MAX_OCTETS))
+            with _listed(folder / file_name(entry.number, TEXT), text) as file:
+                data = file.read(MAX_OCTETS)
+            self._infos[text] = parse_info(data)
         sound = entry.files[suffix] if suffix else _NO_SOUND
         if suffix and sound not in self._digests:
-            self._digests[sound] = digest_of(folder / file_name(entry.number, suffix))
+            with _listed(folder / file_name(entry.number, suffix), sound) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            self._digests[sound] = digest
         digest = self._digests[sound] if suffix else ""
         return Seen(entry.folder, entry.number, self._infos[text], text, sound, suffix or "", digest)
 
@@ -104,6 +110,22 @@ def _read(mailbox: Path, cache: Cache) -> Look:
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a recording in hex; raises ``OSError``."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
+    with _opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _listed(path: Path, expected: Stat) -> Iterator[BufferedReader]:
+    """Open a file that was listed as ``expected``; raises ``FileNotFoundError`` if it is another by the end.
+
+    A renumbering may give its name to another message's file between the listing and the reading.
+    """
+    with _opened(path) as file:
+        yield file
+        status = os.fstat(file.fileno())
+        if (status.st_ino, status.st_size, status.st_mtime_ns) != expected:
+            raise FileNotFoundError(errno.ENOENT, "another file has its name by now", str(path))
+
+
+def _opened(path: Path) -> BufferedReader:
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
