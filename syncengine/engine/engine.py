@@ -25,6 +25,7 @@ from syncengine.engine.proof import proven_listing
 from syncengine.engine.runner import Connect, Passed, Runner, Wish
 from syncengine.engine.status import MailboxStatus, Picture
 from syncengine.engine.stores import open_store
+from syncengine.engine.turns import Turns, at_once
 from syncengine.errors import Busy, EngineError, OptionsError, StoreUnproven, SyncError, UsageError
 from syncengine.index import Index
 from syncengine.index.database import FILE as INDEX_FILE
@@ -203,9 +204,12 @@ class Engine:
         if loops is not None:
             loops.stop()
 
-    def lend(self, connect: Connect = Binding.connect) -> None:
-        """Let passes have their accounts from ``connect``; without it each has a connection of its own."""
-        self._runner.connect = connect
+    def lend(self, connect: Connect = Binding.connect, turns: Turns = at_once) -> None:
+        """Let passes have their accounts from ``connect``; without it each has a connection of its own.
+
+        ``turns``: who may send now; without it everybody may.
+        """
+        self._runner.connect, self._runner.turns = connect, turns
 
     def adopt_settings(self, settings: Settings) -> None:
         """Put other options in force for everything that begins from now on.

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from syncengine.engine.ledger import Ledger
 from syncengine.engine.sending import Post, Sender
+from syncengine.engine.turns import Turn
 from syncengine.errors import SyncError
 from syncengine.index import Index, Queued, QueueState
 from syncengine.model import FLAGGED, SEEN, LocalMessage, Side, State, Token, Verb
@@ -42,6 +44,8 @@ class Handover:
     folder: str | None = None
     """Where APPEND puts messages."""
     by_append: bool = False
+    turn: Callable[[], AbstractContextManager[Turn]] = lambda: nullcontext(Turn())
+    """Gives the turn at the SMTP server."""
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -50,15 +54,31 @@ class Handover:
     def run(self, messages: Mapping[Token, LocalMessage]) -> None:
         """Hand over whatever is due, in order, until nothing is or the server is not reachable."""
         owner, lease = f"{os.getpid()}.{threading.get_ident()}", self.patience + _LEASE_SECONDS
-        queue = self.index.queue
         sender = Sender(
             self.index, self.account, self.mailbox, self.store, self.post, self.ledger, owner, lease
         )
         sender.unblock()
-        while (queued := queue.claim(self.mailbox, owner, self.clock(), lease)) is not None:
+        with self._turn() as turn:
+            sender.answered = turn.answered
+            if turn.room or self.by_append:
+                self._work_off(messages, sender, copies=turn.room)
+            if not turn.room:
+                now = self.clock()
+                self.index.waits.postpone(self.mailbox, now, now + turn.wait)
+
+    def _turn(self) -> AbstractContextManager[Turn]:
+        """A turn at the server, asked for only where something is due there."""
+        due = self.index.waits.wake(self.mailbox)
+        if due is None or due > self.clock() or (self.by_append and not self.post.copies):
+            return nullcontext(Turn())
+        return self.turn()
+
+    def _work_off(self, messages: Mapping[Token, LocalMessage], sender: Sender, *, copies: bool) -> None:
+        queue = self.index.queue
+        while (queued := queue.claim(self.mailbox, sender.owner, self.clock(), sender.lease)) is not None:
             if not self._next(queued, messages.get(queued.token), sender):
                 return
-        if not self.index.waits.blocked(self.mailbox):
+        if copies and not self.index.waits.blocked(self.mailbox):
             sender.send_copies(messages)
 
     def _next(self, queued: Queued, message: LocalMessage | None, sender: Sender) -> bool:

@@ -32,6 +32,7 @@ from syncengine.engine.observe import Observer
 from syncengine.engine.proof import proven_listing
 from syncengine.engine.recovery import Recovery
 from syncengine.engine.result import Result
+from syncengine.engine.turns import Turns, at_once
 from syncengine.errors import (
     AuthenticationFailed,
     ConnectionLost,
@@ -64,6 +65,7 @@ class MailboxPass:
         *,
         emit: Callable[[Event], None],
         result: Result,
+        turns: Turns = at_once,
     ) -> None:
         self._binding = binding
         self._index = index
@@ -72,6 +74,7 @@ class MailboxPass:
         self._emit = emit
         self._clock = binding.clock
         self._result = result
+        self._turns = turns
         self._observer = Observer(
             index, account.id, remote, binding.roles, binding.recognise, binding.clock, told=self._told
         )
@@ -270,6 +273,7 @@ class MailboxPass:
             self._remote if with_account else None,
             self._binding.target(self._observer.folders.values()) if with_account else None,
             self._binding.by_append,
+            turn=lambda: self._turns(self._binding),
         )
         try:
             handover.run({m.token: m for m in listing.messages})

@@ -17,6 +17,7 @@ from syncengine.engine.lock import mailbox_lock
 from syncengine.engine.mailboxpass import MailboxPass
 from syncengine.engine.result import Result
 from syncengine.engine.sendonly import SendOnly
+from syncengine.engine.turns import Turns, at_once
 from syncengine.errors import Busy, EngineError, SyncError
 from syncengine.imap.replica import ImapAccount
 from syncengine.index import Index
@@ -61,6 +62,7 @@ class Runner:
     state_dir: Path
     emit: Callable[[Event], None]
     connect: Connect = Binding.connect
+    turns: Turns = at_once
 
     def run(self, binding: Binding, wish: Wish) -> Report:
         """Pass over one mailbox; failures of the mailbox are in the report, never raised.
@@ -158,7 +160,7 @@ class Runner:
 
     def _pass(self, binding: Binding, wish: Wish, result: Result) -> Traffic:
         if not binding.mailbox.synchronises:
-            SendOnly(binding, self.index, self.emit, result).run()
+            SendOnly(binding, self.index, self.emit, result, self.turns).run()
             if binding.reads_pop3:
                 self._list_pop3(binding, result)
             return Traffic()
@@ -166,7 +168,9 @@ class Runner:
         try:
             with self.connect(binding, self.index) as remote:
                 before = remote.traffic
-                one = MailboxPass(binding, self.index, remote, account, emit=self.emit, result=result)
+                one = MailboxPass(
+                    binding, self.index, remote, account, emit=self.emit, result=result, turns=self.turns
+                )
                 one.run(full=wish.full, accept_deletes=wish.accept_deletes)
                 if binding.reads_aloud:
                     mails = EmailPass(binding, self.index, account.id, remote, one, result, self.emit)

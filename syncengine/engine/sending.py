@@ -72,6 +72,8 @@ class Sender:
     ledger: Ledger
     owner: str
     lease: float
+    answered: Callable[[], None] = lambda: None
+    """Called when the server has answered anything at all."""
     _settings: SmtpSettings | None = field(default=None, init=False)
     _began: bool = field(default=False, init=False)
 
@@ -152,7 +154,7 @@ class Sender:
                 self._under_way(queued, accepted)
             self._began = True
 
-        return self.post.send(
+        attempt = self.post.send(
             raw,
             lambda: self.post.write(message, self.store, queued.resend, sound=False),
             recipients,
@@ -161,6 +163,9 @@ class Sender:
             on_data=on_data,
             on_progress=lambda: self._keep_lease(queued),
         )
+        if not attempt.broken or attempt.phase not in (Phase.CONNECT, Phase.TLS):
+            self.answered()
+        return attempt
 
     def _way_out(self) -> SmtpSettings:
         """The options of the way out; a password command runs once for all messages of a run."""

@@ -14,6 +14,7 @@ from syncengine.engine.handover import Handover
 from syncengine.engine.pop3deletes import Pop3Cleaner
 from syncengine.engine.proof import proven_listing
 from syncengine.engine.result import Result
+from syncengine.engine.turns import Turns, at_once
 from syncengine.index import Index, QueueState
 from syncengine.model import LocalListing, ReportedAction, Side, State, Verb, id_of
 
@@ -28,6 +29,7 @@ class SendOnly:
     index: Index
     emit: Callable[[Event], None]
     result: Result
+    turns: Turns = at_once
 
     def run(self) -> None:
         """Send what is due, try to delete over POP3 what was deleted at the phone, clean up."""
@@ -66,6 +68,7 @@ class SendOnly:
             self.binding.clock,
             sync.delivery_expiry,
             sync.command_timeout,
+            turn=lambda: self.turns(self.binding),
         )
         try:
             handover.run({m.token: m for m in listing.messages})

@@ -50,6 +50,18 @@ class Waits:
                 [until, mailbox, now, token],
             )
 
+    def postpone(self, mailbox: str, now: float, until: float) -> None:
+        """There was no room at the server: what is due asks again later, in its order."""
+        with self._db.write():
+            self._db.execute(
+                "UPDATE queue SET next_try = max(next_try, ?), held = 1 WHERE mailbox = ? AND state = 'due'"
+                " AND (held OR next_try <= ?)",
+                [until, mailbox, now],
+            )
+            self._db.execute(
+                "UPDATE queue SET copies_due = ? WHERE mailbox = ? AND copies_due <= ?", [until, mailbox, now]
+            )
+
     def block(self, mailbox: str, options: str, reply: str) -> None:
         """Nothing is sent under these options any more: whatever is due waits until they change."""
         with self._db.write():

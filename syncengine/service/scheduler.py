@@ -135,6 +135,7 @@ class Scheduler:
         self._entries: dict[str, _Entry] = {}
         self._servers: dict[str, _Server] = {}
         self._running: dict[str, _Lane] = {}
+        self._aside: set[str] = set()
         self._ready: dict[bool, Agenda[_Lane]] = {False: Agenda(), True: Agenda()}
 
     # Mailboxes come, change and go
@@ -175,10 +176,19 @@ class Scheduler:
             self._failed(mailbox, entry, Ended(Failure.CONNECTION), now)
             self._queue(mailbox, entry, entry.floor)
 
+    def aside(self, mailbox: str) -> None:
+        """A pass is done with its server and waits for another: it takes no share of the first any more."""
+        lane = self._running.get(mailbox)
+        if lane is not None and mailbox not in self._aside:
+            self._aside.add(mailbox)
+            lane.running -= 1
+            self._refresh(lane)
+
     def finished(self, mailbox: str, ended: Ended, now: float) -> None:
         """A pass that :meth:`take` started has ended."""
         lane = self._running.pop(mailbox)
-        lane.running -= 1
+        lane.running -= mailbox not in self._aside
+        self._aside.discard(mailbox)
         entry = self._entries.get(mailbox)
         if entry is not None:
             due = self._after(mailbox, entry, ended, now)

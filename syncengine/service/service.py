@@ -21,11 +21,13 @@ from functools import partial
 
 from syncengine.engine.binding import Binding
 from syncengine.engine.engine import Engine
+from syncengine.engine.turns import Turn
 from syncengine.errors import SyncError
 from syncengine.imap.replica import ImapAccount
 from syncengine.index import Index
 from syncengine.options.schema import Mailbox
 from syncengine.service.alone import alone
+from syncengine.service.doors import Doors
 from syncengine.service.ears import Ears
 from syncengine.service.jobs import Done, Jobs
 from syncengine.service.lender import Heard, Lender, Limits, Tracing, no_trace
@@ -110,6 +112,7 @@ class Service:
         self._scheduler = Scheduler(chance)
         self._ears = Ears(partial(self._post_job, self._listen_job), partial(self._post_job, self._renew_job))
         self._lender = Lender(self._ears, limits or Limits(), chance, trace)
+        self._doors = Doors(chance)
         self._jobs = Jobs(engine, self._lender, told)
         self._pools = {
             False: Pool("pass", size=threads.at_pace, most=threads.most, on_exit=close),
@@ -122,7 +125,7 @@ class Service:
     def start(self) -> None:
         """Begin; returns at once. Raises ``Busy`` where a service runs over this state directory."""
         self._alone = alone(self._engine.state_dir)
-        self._engine.lend(self._connect)
+        self._engine.lend(self._connect, self._turn)
         self._ears.start()
         self._post(self._take_in)
         self._thread.start()
@@ -252,6 +255,15 @@ class Service:
         finally:
             if not self._scheduler.runs(binding.number):
                 self._post_job(self._watch_job, binding.number)
+
+    @contextmanager
+    def _turn(self, binding: Binding) -> Iterator[Turn]:
+        """A mailbox's turn at its way out; the passes of others over its account do not wait for that."""
+        if binding.mailbox.synchronises:
+            self._post(partial(self._scheduler.aside, binding.number))
+        smtp = binding.mailbox.smtp
+        with self._doors.turn(f"{smtp.server}:{smtp.port}".lower()) as turn:
+            yield turn
 
     def _watch_job(self, number: str) -> None:
         """Let a connection watch again that a pass of the host's own has used."""

@@ -248,6 +248,19 @@ def test_mailboxes_of_one_server_share_its_turns():
     assert [desk.take() for _ in range(4)] == ["c", "d", "e", None]
 
 
+def test_a_pass_that_waits_for_another_server_takes_no_share_of_its_own():
+    desk = Desk(*"abcdefgh")
+    assert [desk.take() for _ in range(3)] == ["a", "b", None]
+    desk.scheduler.aside("a")
+    desk.scheduler.aside("a")
+    desk.scheduler.aside("unknown")
+    assert [desk.take() for _ in range(2)] == ["c", None], "one for one"
+    desk.scheduler.finished("a", QUIET, desk.now)
+    assert [desk.take() for _ in range(3)] == ["d", "e", None], (
+        "proven: four, and what was given back is not again"
+    )
+
+
 def test_the_dead_are_asked_for_apart_from_the_living():
     desk = Desk("living", server="up")
     desk.ran()
@@ -319,6 +332,8 @@ def test_whatever_happens_no_mailbox_runs_twice_at_once_and_none_is_forgotten(se
         if mailbox is not None:
             assert mailbox not in running
             running.add(mailbox)
+        if running and chance.random() < 0.3:
+            desk.scheduler.aside(chance.choice(sorted(running)))
         if running and chance.random() < 0.6:
             done = chance.choice(sorted(running))
             running.discard(done)
@@ -329,3 +344,5 @@ def test_whatever_happens_no_mailbox_runs_twice_at_once_and_none_is_forgotten(se
         desk.scheduler.finished(done, QUIET, desk.now)
 
     assert all(desk.scheduler.due(f"{number}") is not None for number in range(6))
+    desk.forward(10_000)
+    assert [desk.take() for _ in range(7)].count(None) < 7, "every share was given back"
