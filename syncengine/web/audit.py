@@ -34,13 +34,11 @@ class Audit:
 
     def write(self, user: str, act: str, **more: object) -> None:
         """Write one line; where that cannot be, the log says so and the change stands."""
-        line = json.dumps({"time": datetime.now(UTC).isoformat(), "user": user, "act": act} | more)
+        about = {"time": datetime.now(UTC).isoformat(), "user": user[:200], "act": act}
+        line = json.dumps(about | more)
         if len(line) > _MOST_LINE:
-            more = {name: more[name] for name in more.keys() - {"changes"}} | {
-                "changes": "too long to write down"
-            }
-            self.write(user, act, **more)
-            return
+            cut = {name: str(value)[:200] for name, value in more.items()}
+            line = json.dumps(about | cut | {"changes": "too long to be written down"})
         try:
             self._append(f"{line}\n".encode())
         except OSError as error:
