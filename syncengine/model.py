@@ -330,6 +330,14 @@ class Traffic:
     bytes_in: int = 0
     bytes_out: int = 0
 
+    def since(self, before: Traffic) -> Traffic:
+        """What came after ``before`` on the same connection."""
+        return Traffic(
+            self.round_trips - before.round_trips,
+            self.bytes_in - before.bytes_in,
+            self.bytes_out - before.bytes_out,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -31,7 +31,7 @@ from syncengine.engine.looking import Looking
 from syncengine.engine.observe import Observer
 from syncengine.engine.proof import proven_listing
 from syncengine.engine.recovery import Recovery
-from syncengine.engine.result import Result
+from syncengine.engine.result import Result, Shown
 from syncengine.engine.turns import Turns, at_once
 from syncengine.errors import (
     AuthenticationFailed,
@@ -80,6 +80,7 @@ class MailboxPass:
         )
         self._looking = Looking(binding, index, account.id, self._observer, emit)
         self._bounces = Bounces(binding, index, account.id, remote, emit)
+        self._store = 0
         self._filing = Filing(binding, index, account.id, remote, self._observer, self._result)
 
     @property
@@ -92,11 +93,19 @@ class MailboxPass:
         """The folders of the account."""
         return self._filing
 
+    @property
+    def shown(self) -> Shown | None:
+        """What both sides showed, None where the account was asked for more than its folders."""
+        if self._remote.traffic.round_trips != self._observer.trips:
+            return None
+        return Shown(self._observer.listed, self._store)
+
     def run(self, *, full: bool = False, accept_deletes: bool = False) -> None:
         """Make the whole pass; raises ``MailboxError`` when it cannot go on."""
         if accept_deletes:
             self._index.passes.allow_held(self._account.id)
         listing = self._local()
+        self._store = hash(listing)
         try:
             self._observe(whole=full)
         except (AuthenticationFailed, ConnectionLost, Throttled):

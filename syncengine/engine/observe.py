@@ -38,6 +38,10 @@ class Observer:
     roles: dict[str, Role] = field(default_factory=dict)
     cursors: dict[str, Cursor] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    listed: int = 0
+    """The folders with their numbers as they were listed first, as a hash."""
+    trips: int = 0
+    """Round trips on the connection when they had been listed."""
     told: Callable[[str, int, int], None] | None = None
     """Called in a long reading at each folder: its name, messages read so far, messages to be read."""
 
@@ -48,7 +52,10 @@ class Observer:
 
     def list_folders(self) -> None:
         """Read the folder list; an empty one is no evidence of anything and ends the pass."""
-        listed = [f for f in self.remote.folders() if f.selectable]
+        everything = self.remote.folders()
+        if not self.listed:
+            self.listed, self.trips = hash(everything), self.remote.traffic.round_trips
+        listed = [f for f in everything if f.selectable]
         if not listed:
             raise MailboxError("the server lists no folder at all; nothing is concluded from that")
         self.folders = {f.name: f for f in listed}

@@ -23,6 +23,8 @@ class Outlook:
     """The folder with most live pairs; None where nothing can be watched."""
     uidnext: int | None = None
     modseq: int | None = None
+    settled: bool = False
+    """Nothing is pending or in flight: only a change on either side gives a pass something to do."""
     """How far that folder was read: what its SELECT shows beyond is news."""
 
 
@@ -43,11 +45,13 @@ def outlook(index: Index, binding: Binding) -> Outlook:
     pending = index.pairs.pending(account.id)
     known = {t for t, m in index.pairs.memories(account.id).items() if m.base is not None or m.in_flight}
     kept = [m for m in binding.store.listing(binding.number).messages if m.content and m.token in known]
+    in_flight = any(row.state in _WORKED_ON for row in rows) or (
+        binding.reads_aloud and any(row.pending for row in index.emails.touched(account.id))
+    )
     lively = (
-        any(_new_or_restorable(m, binding) for m in kept)
+        in_flight
+        or any(_new_or_restorable(m, binding) for m in kept)
         or any(not item.expired for item in pending)
-        or any(row.state in _WORKED_ON for row in rows)
-        or (binding.reads_aloud and any(row.pending for row in index.emails.touched(account.id)))
     )
     if not (lively or kept or pending or binding.settings.system.text_to_speech):
         return Outlook(wake=wake)
@@ -60,6 +64,7 @@ def outlook(index: Index, binding: Binding) -> Outlook:
         folder=folder,
         uidnext=cursor.uidnext if cursor else None,
         modseq=cursor.highestmodseq if cursor else None,
+        settled=not (in_flight or pending),
     )
 
 

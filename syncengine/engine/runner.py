@@ -15,7 +15,7 @@ from syncengine.engine.emails import EmailPass, planned_emails
 from syncengine.engine.events import Event
 from syncengine.engine.lock import mailbox_lock
 from syncengine.engine.mailboxpass import MailboxPass
-from syncengine.engine.result import Result
+from syncengine.engine.result import Result, Shown
 from syncengine.engine.sendonly import SendOnly
 from syncengine.engine.turns import Turns, at_once
 from syncengine.errors import Busy, EngineError, SyncError
@@ -52,6 +52,8 @@ class Passed:
 
     report: Report
     error: SyncError | None = None
+    shown: Shown | None = None
+    """What both sides showed at the beginning, where the account was asked for nothing else."""
 
 
 @dataclass(slots=True)
@@ -156,7 +158,7 @@ class Runner:
             traffic=traffic,
             seconds=seconds,
         )
-        return Passed(report, failure)
+        return Passed(report, failure, result.shown)
 
     def _pass(self, binding: Binding, wish: Wish, result: Result) -> Traffic:
         if not binding.mailbox.synchronises:
@@ -175,10 +177,11 @@ class Runner:
                 if binding.reads_aloud:
                     mails = EmailPass(binding, self.index, account.id, remote, one, result, self.emit)
                     mails.run(whole=wish.full)
+                result.shown = one.shown
         except SyncError:
             self.index.passes.account_outcome(account.id, binding.clock(), ok=False)
             raise
-        return _since(before, remote.traffic)
+        return remote.traffic.since(before)
 
     def _list_pop3(self, binding: Binding, result: Result) -> None:
         """List the e-mails of a POP3 account; that it cannot be reached must not keep messages from going."""
@@ -209,13 +212,6 @@ class Runner:
             return remote.traffic
         finally:
             copy.close()
-
-
-def _since(before: Traffic, now: Traffic) -> Traffic:
-    """What one pass cost on a connection that may have served others before."""
-    return Traffic(
-        now.round_trips - before.round_trips, now.bytes_in - before.bytes_in, now.bytes_out - before.bytes_out
-    )
 
 
 def _broken(where: str, failure: SyncError) -> Result:

@@ -108,6 +108,34 @@ class Channel:
                 raise WireError("the server asks for more although nothing is left to say")
             self._early[done.tag] = done
 
+    def within(
+        self, idle: bytes, commands: Sequence[Command], untagged: Untagged
+    ) -> tuple[Reply, bytes, bool]:
+        """The reply to ``commands`` between the end of one IDLE and the next, its tag, and whether
+        anything was told that they had not asked for.
+        """
+        tagged = [(self.next_tag(), item) for item in commands]
+        begun = self.next_tag()
+        text = b"".join(_rendered(tag, item) for tag, item in tagged)
+        self.write(b"DONE\r\n" + text + begun + b" IDLE\r\n")
+        waiting = {idle, *(tag for tag, _ in tagged)}
+        results: dict[bytes, Condition] = {}
+        limit = self.transport.received + MAX_EXCHANGE
+        while (parts := self.response())[0][:1] != b"+" or waiting:
+            if parts[0][:1] == b"*":
+                if self.transport.received > limit or untagged.weight > MAX_WEIGHT:
+                    raise WireError("an answer without end")
+                self.take(parts, untagged)
+                continue
+            done = completion(parts[0])
+            if done is None or done.tag not in waiting:
+                raise WireError(f"no answer to anything asked: {readable(parts[0])!r}")
+            waiting.discard(done.tag)
+            results[done.tag] = done
+        told = bool(untagged.fetches or untagged.vanished or untagged.expunged)
+        tags = tuple(tag for tag, _ in tagged)
+        return Reply(tuple(results[tag] for tag in tags), untagged, tags), begun, told
+
     def next_tag(self) -> bytes:
         """A tag never used before on this connection."""
         self._count += 1

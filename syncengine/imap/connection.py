@@ -177,6 +177,19 @@ class Connection:
                     return tuple(told)
                 self._told(channel, parts, told)
 
+    def within_idle(self, commands: Sequence[Command]) -> tuple[Reply, bool]:
+        """End IDLE, run ``commands`` and begin it anew, all in one write; and whether a change was told.
+
+        For servers that take commands together; none of ``commands`` may have literals.
+        """
+        with self._guarded("connection lost"):
+            channel = self._alive()
+            reply, begun, told = channel.within(self._idle_tag, commands, Untagged(exists=self._exists))
+            self._idle_tag = begun
+            told |= reply.untagged.exists != self._exists
+            self._exists = reply.untagged.exists
+        return self._heeded(reply), told
+
     @property
     def idling(self) -> bool:
         """Whether IDLE is under way."""

@@ -25,6 +25,25 @@ def folders(session: Session) -> tuple[Folder, ...]:
         # Known from before, but no longer offered.
         session.connection.without("LIST-STATUS")
         reply = _afresh(session)
+    return _read(session, reply)
+
+
+def glance(session: Session) -> tuple[Folder, ...] | None:
+    """The folders while one of them is open and IDLE goes on; None where something was told meanwhile,
+    or the server does not take all that together.
+
+    STATUS of the open folder may show what this connection was told of it: NOOP makes the server tell.
+    """
+    if not session.offers("LIST-STATUS"):
+        return None
+    asked = [command(b"NOOP"), *_first(session.connection.capabilities)]
+    reply, told = session.connection.within_idle(asked)
+    if told or not reply.ok:
+        return None
+    return _read(session, Reply(reply.results[1:], reply.untagged, reply.tags[1:]))
+
+
+def _read(session: Session, reply: Reply) -> tuple[Folder, ...]:
     if not reply.results[0].ok:
         raise MailboxError(f"{session.settings.host}: LIST refused: {reply.refusal}")
     listed = [item for item in reply.untagged.listed if not item.lsub]

@@ -7,6 +7,7 @@ survive the round trip is remembered beside its readable form.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from imapclient import imap_utf7
 
@@ -60,6 +61,7 @@ class Names:
         return quoted(raw)
 
 
+@lru_cache(maxsize=4096)
 def _decoded(raw: bytes) -> str | None:
     """The decoded name, None when encoding it again would not give the same bytes."""
     try:

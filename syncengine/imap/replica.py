@@ -157,6 +157,12 @@ class ImapAccount:
             self._session.run([command(b"NOTIFY NONE")])
         return told
 
+    def glance(self) -> tuple[Folder, ...] | None:
+        """As ``folders``, without an end of watching; None where what was told is to be looked at first."""
+        if not self._session.connection.idling:
+            return self.folders()
+        return listing.glance(self._session)
+
     def fileno(self) -> int:
         """For a selector that watches many accounts; ask ``has_buffered`` before every wait."""
         return self._session.connection.fileno()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from syncengine.index.database import Database
@@ -83,13 +83,21 @@ class Passes:
         row = self._db.execute("SELECT max(last_pass) AS last FROM passes").fetchone()
         return row["last"] if row else None
 
-    def set_next_try(self, mailbox: str, when: float | None) -> None:
-        """Record when the service will pass over the mailbox again."""
+    def plan(self, next_tries: Mapping[str, float | None]) -> None:
+        """Record when the service will pass over mailboxes again."""
         with self._db.write():
-            self._db.execute(
+            self._db.executemany(
                 "INSERT INTO passes (mailbox, next_try) VALUES (?, ?)"
                 " ON CONFLICT (mailbox) DO UPDATE SET next_try = excluded.next_try",
-                [mailbox, when],
+                next_tries.items(),
+            )
+
+    def looked(self, times: Mapping[str, float]) -> None:
+        """Record that mailboxes were found as their last pass, which succeeded, had left them."""
+        with self._db.write():
+            self._db.executemany(
+                "UPDATE passes SET last_pass = ?1, last_ok = ?1 WHERE mailbox = ?2 AND last_error IS NULL",
+                [(when, mailbox) for mailbox, when in times.items()],
             )
 
     def account_outcome(self, account: int, now: float, *, ok: bool) -> float:

@@ -23,6 +23,7 @@ from syncengine.imap.channel import Trace
 from syncengine.imap.replica import ImapAccount
 from syncengine.imap.session import Opened
 from syncengine.index import Index
+from syncengine.model import Traffic
 from syncengine.service.ears import Ears
 
 _log = logging.getLogger(__name__)
@@ -30,8 +31,11 @@ _log = logging.getLogger(__name__)
 RENEW = 28 * 60.0
 """Seconds until IDLE is renewed: a server may end it after 29 minutes (RFC 2177)."""
 _SHORTEST = 30.0
-_FOLLOW_UP = 10.0
-"""Seconds between two passes that are made because SELECT showed more than the pass had read."""
+_FOLLOW_UPS = 2
+"""Passes in a row that are made at once because SELECT showed more than the one before had read: our own
+STORE is such news, too. Further ones wait twice as long each, for servers that show more for ever.
+"""
+_LONGEST_FOLLOW_UP = 600.0
 
 
 Tracing = Callable[[str], Trace | None]
@@ -75,7 +79,8 @@ class _Kept:
     opened: Opened | None = None
     """How that folder stood when it was opened."""
     since: float = 0.0
-    followed: float = float("-inf")
+    followed: int = 0
+    """Passes in a row that left more to be read."""
 
     def hold(self, line: socket) -> None:
         """Remember the socket, for whoever has to end a wait."""
@@ -116,30 +121,51 @@ class Lender:
         else:
             self._close(kept)
 
-    def watch(self, binding: Binding, outlook: Outlook) -> bool:
-        """After a pass: let the connection watch the folder with most live pairs, or wait, or go.
-
-        True if the folder already shows more than the pass has read.
+    def glance(self, binding: Binding) -> tuple[int, Traffic] | None:
+        """Have the account's folders listed on the connection that is kept, watching or not: what they
+        show as a hash, and what it cost; None where a pass has to look for itself.
         """
         kept = self._take(binding.number)
         if kept is None:
-            return False
+            return None
+        if kept.terms != self._terms(binding) or not kept.account.alive:
+            self._close(kept)
+            return None
+        before = kept.account.traffic
+        try:
+            shown = kept.account.glance()
+        except SyncError as error:
+            _log.debug("mailbox %s: connected anew: %s", binding.number, error)
+            self._close(kept)
+            return None
+        kept.since = time.monotonic()
+        self._keep(kept)
+        return None if shown is None else (hash(shown), kept.account.traffic.since(before))
+
+    def watch(self, binding: Binding, outlook: Outlook) -> float | None:
+        """After a pass: let the connection watch the folder with most live pairs, or wait, or go.
+
+        Where the folder already shows more than the pass has read: in how many seconds another is due.
+        """
+        kept = self._take(binding.number)
+        if kept is None:
+            return None
         if outlook.folder is None:
             self._close(kept)
-            return False
+            return None
         if not binding.mailbox.sync.idle or not self._may_watch(kept):
             self._keep(kept)
-            return False
+            return None
         try:
             news = self._start(kept, outlook)
         except FolderError as error:
             _log.debug("mailbox %s: not watched: %s", binding.number, error)
             self._keep(kept)
-            return False
+            return None
         except SyncError as error:
             _log.info("mailbox %s: %s", binding.number, error)
             self._close(kept)
-            return False
+            return None
         self._keep(kept)
         return news
 
@@ -289,16 +315,17 @@ class Lender:
             self._trace(binding.number) is None,
         )
 
-    def _start(self, kept: _Kept, outlook: Outlook) -> bool:
+    def _start(self, kept: _Kept, outlook: Outlook) -> float | None:
         folder = outlook.folder or "INBOX"
         opened = kept.opened = kept.account.watch(folder)
         self._watching(kept, folder)
-        now = time.monotonic()
-        news = _beyond(opened.uidnext, outlook.uidnext) or _beyond(opened.highestmodseq, outlook.modseq)
-        if not news or now - kept.followed < _FOLLOW_UP:
-            return False
-        kept.followed = now
-        return True
+        if not (_beyond(opened.uidnext, outlook.uidnext) or _beyond(opened.highestmodseq, outlook.modseq)):
+            kept.followed = 0
+            return None
+        kept.followed += 1
+        if kept.followed <= _FOLLOW_UPS:
+            return 0.0
+        return min(_LONGEST_FOLLOW_UP, 2.0 ** min(kept.followed - _FOLLOW_UPS, 16))
 
     def _watching(self, kept: _Kept, folder: str) -> None:
         kept.folder, kept.since = folder, time.monotonic()

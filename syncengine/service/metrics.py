@@ -50,6 +50,7 @@ class Metrics:
         """Count a pass."""
         report = done.report
         result = done.failure.value if done.failure else "ok" if report and report.ok else "trouble"
+        result = "unchanged" if done.unchanged else result
         if report is None and done.failure is None:
             return
         self._passes.labels(result).inc()

@@ -105,6 +105,8 @@ class Service:
         self._known: dict[str, _Known] = {}
         self._first_round: set[str] = set()
         self._planned: dict[str, float | None] = {}
+        self._looked: dict[str, float] = {}
+        """When mailboxes were looked at that need no pass; written with what is planned."""
         self._version = -1
         self._alone = -1
         self._ticked = time.monotonic()
@@ -198,7 +200,8 @@ class Service:
                 if now - books >= _BOOKS and self._planned:
                     books = now
                     planned, self._planned = self._planned, {}
-                    self._pools[False].submit(partial(self._write, planned))
+                    looked, self._looked = self._looked, {}
+                    self._pools[False].submit(partial(self._write, planned, looked))
                 if now - clock >= _CLOCK:
                     clock = now
                     self._pools[False].submit(self._engine.mind_the_clock)
@@ -272,8 +275,8 @@ class Service:
         except SyncError:
             self._lender.drop(number)
             return
-        if news:
-            self._post(lambda: self._scheduler.changed(number, time.monotonic()))
+        if news is not None:
+            self._post(lambda: self._scheduler.changed(number, time.monotonic() + news))
 
     def _pass_job(self, number: str, *, fresh: bool) -> None:
         done = self._jobs.pass_over(number, fresh=fresh)
@@ -287,10 +290,10 @@ class Service:
         heard = self._lender.renew(number)
         self._post(partial(self._heard, number, heard))
 
-    def _write(self, planned: dict[str, float | None]) -> None:
+    def _write(self, planned: dict[str, float | None], looked: dict[str, float]) -> None:
         with self._engine.index.database.write():
-            for number, when in planned.items():
-                self._engine.index.passes.set_next_try(number, when)
+            self._engine.index.passes.plan(planned)
+            self._engine.index.passes.looked(looked)
 
     # What happened, in the loop's thread
 
@@ -305,8 +308,10 @@ class Service:
         now = time.monotonic()
         self._first_round.discard(done.mailbox)
         self._scheduler.finished(done.mailbox, done.ended, now)
-        if done.news:
-            self._scheduler.changed(done.mailbox, now)
+        if done.unchanged:
+            self._looked[done.mailbox] = time.time()
+        if done.news is not None:
+            self._scheduler.changed(done.mailbox, now + done.news)
         if self._scheduler.stopped(done.mailbox):
             _log.error(
                 "mailbox %s: its login was refused three times; it is tried again when its options change",
@@ -351,7 +356,7 @@ class Service:
 
     def _drop(self, numbers: Iterable[str]) -> None:
         for number in numbers:
-            self._pools[False].submit(partial(self._lender.drop, number))
+            self._pools[False].submit(partial(self._jobs.forget, number))
 
     def _forgive(self) -> None:
         now = time.monotonic()

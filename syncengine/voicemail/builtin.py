@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import secrets
 import time
@@ -95,6 +96,7 @@ class BuiltinStore:
         self, folder: Path, rows: _Rows, facts: _Facts, clock: Callable[[], float] = time.time
     ) -> None:
         self._folder = folder
+        self._marker_file = str(folder / MARKER)
         self._rows = rows
         self._facts = facts
         self._clock = clock
@@ -220,8 +222,13 @@ class BuiltinStore:
         return message is not None and not message.content
 
     def _marker(self) -> str | None:
+        """Read twice in every listing, so without what makes opening a text file slow."""
         try:
-            return (self._folder / MARKER).read_text(encoding="ascii").strip()[:64]
+            descriptor = os.open(self._marker_file, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.read(descriptor, 64).decode("ascii").strip()
+            finally:
+                os.close(descriptor)
         except (OSError, UnicodeDecodeError):
             return None
 

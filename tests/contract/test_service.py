@@ -17,9 +17,11 @@ from syncengine.engine.engine import Engine
 from syncengine.engine.lock import mailbox_lock
 from syncengine.errors import Busy
 from syncengine.options.files import load
+from syncengine.service.jobs import Done
 from syncengine.service.lender import Limits
 from syncengine.service.service import Service, Threads
 from tests.support.base import HOST, Login
+from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 from tests.support.world import NUMBER, World, wav, world
 
@@ -211,11 +213,11 @@ def test_a_change_by_another_process_is_told_at_once(there: World):
 
 def test_a_pass_of_another_process_is_waited_for_without_asking_again_and_again(there: World, caplog):
     message = there.arrived()
-    with running(there) as service, mailbox_lock(there.engine.state_dir, NUMBER):
-        there.box.mark_heard(message)
-        eventually(lambda: service._scheduler._entries[NUMBER].floor > 0)
-        passes = service._scheduler._entries[NUMBER].floor
-        assert passes - time.monotonic() > 1
+    with running(there) as service:
+        watched(service)
+        with mailbox_lock(there.engine.state_dir, NUMBER):
+            there.box.mark_heard(message)
+            eventually(lambda: service._scheduler._entries[NUMBER].floor > time.monotonic())
     with running(there):
         eventually(lambda: there.seen(message))
 
@@ -269,6 +271,71 @@ def test_a_watching_connection_that_was_cut_is_made_anew(there: World, dovecot, 
         proxy.drop_all()
         eventually(lambda: service.figures().watching == 0)
         eventually(lambda: service.figures().watching == 1, timeout=15)
+        there.flag(message, "\\Seen")
+        eventually(lambda: there.message(message).heard)
+
+
+# Looking at what has not changed
+
+
+def test_where_nothing_changes_a_glance_takes_the_place_of_a_pass(there: World, proxy_to):
+    proxy = proxy_to(there.server.host, there.server.imap_port, keep=True)
+    there.imap4 = {"port": proxy.port}
+    there.sync |= {"poll_interval": "0.1s"}
+    there.reopen()
+    there.engine._clock = Clock()
+    message = there.arrived()
+    glances = Glances()
+    with running(there, told=glances) as service:
+        watched(service)
+        glances.several()
+        trips = {done.report.traffic.round_trips for done in glances.unchanged if done.report}
+        assert trips == {1}, "DONE, NOOP, LIST and IDLE travel together"
+        eventually(lambda: proxy.said(rb" SELECT ") == glances.selects(proxy), what="the folder stays open")
+        recorded = there.engine.index.passes.get(NUMBER).last_ok
+        eventually(lambda: there.engine.index.passes.get(NUMBER).last_ok != recorded)
+
+        there.flag(message, "\\Seen")
+        eventually(lambda: there.message(message).heard)
+        there.sync["poll_interval"] = "0.2s"
+        there.write()
+        there.box.mark_new(message)
+        eventually(lambda: not there.seen(message))
+
+
+def test_polled_without_idle_a_glance_sees_what_changed(there: World):
+    there.sync |= {"poll_interval": "0.1s", "idle_poll_interval": "0.1s", "idle": False}
+    there.reopen()
+    there.engine._clock = Clock()
+    message = there.arrived()
+    glances = Glances()
+    with running(there, told=glances) as service:
+        glances.several()
+        assert service.figures().watching == 0
+        for seen in (True, False):
+            (there.flag if seen else there.unflag)(message, "\\Seen")
+            eventually(lambda: there.message(message).heard is seen)  # noqa: B023
+            glances.several()
+        other = there.mail.append(b"Subject: not ours\r\n\r\n.\r\n")
+        assert other
+        passes = glances.passes
+        eventually(lambda: glances.passes > passes)
+        there.expunge(message)
+        eventually(lambda: there.message(message).deleted)
+
+
+def test_whatever_a_glance_meets_a_pass_finds_out(there: World, proxy_to):
+    proxy = proxy_to(there.server.host, there.server.imap_port)
+    there.imap4 = {"port": proxy.port}
+    there.sync |= {"poll_interval": "0.1s"}
+    there.reopen()
+    there.engine._clock = Clock()
+    message = there.arrived()
+    glances = Glances()
+    with running(there, told=glances):
+        glances.several()
+        proxy.drop_all()
+        glances.several()
         there.flag(message, "\\Seen")
         eventually(lambda: there.message(message).heard)
 
@@ -338,7 +405,7 @@ def test_beyond_the_limit_of_connections_mailboxes_take_turns(there: World):
     there.sync["poll_interval"] = "0.3s"
     there.write()
     there.engine.adopt_settings(load(there.config))
-    most = 0
+    most = watching = 0
     with running(there, limits=Limits(total=4), threads=Threads(at_pace=2, most=2, doubtful=2)) as service:
         messages = {number: there.engine.mailbox(number).deliver(wav()).id for number in numbers}
         for number, message in messages.items():
@@ -347,13 +414,15 @@ def test_beyond_the_limit_of_connections_mailboxes_take_turns(there: World):
         first = {number: there.engine.index.passes.get(number).last_ok for number in numbers}
 
         def all_passed_again() -> bool:
-            nonlocal most
+            nonlocal most, watching
             most = max(most, service.figures().connections)
+            watching = max(watching, service.figures().watching)
             return all(there.engine.index.passes.get(n).last_ok != first[n] for n in numbers)
 
         eventually(all_passed_again)
-        assert 0 < service.figures().watching <= 3
+        eventually(lambda: service.figures().watching > 0)
     assert most <= 4
+    assert watching <= 3
 
 
 def add_mailbox(there: World, number: str, port: int | None = None, **keys: str) -> Login:
@@ -372,6 +441,30 @@ def add_mailbox(there: World, number: str, port: int | None = None, **keys: str)
     written.chmod(0o600)
     written.rename(folder / f"{number}.toml")
     return login
+
+
+class Glances:
+    """Counts passes and what took their place."""
+
+    def __init__(self) -> None:
+        self.unchanged: list[Done] = []
+        self.passes = 0
+
+    def __call__(self, done: Done) -> None:
+        if done.unchanged:
+            self.unchanged.append(done)
+        else:
+            self.passes += 1
+
+    def selects(self, proxy: Proxy) -> int:
+        """How often a folder was opened, some glances later."""
+        self.several()
+        return proxy.said(rb" SELECT ")
+
+    def several(self) -> None:
+        """Wait for some more glances."""
+        before = len(self.unchanged)
+        eventually(lambda: len(self.unchanged) > before + 3, what="glances")
 
 
 @contextmanager

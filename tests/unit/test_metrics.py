@@ -26,21 +26,24 @@ def metrics(tmp_path):
 
 def test_passes_are_counted_by_their_result(metrics: Metrics):
     actions = (ReportedAction(Side.REMOTE, Verb.SEND, "id"), ReportedAction(Side.REMOTE, Verb.MOVE, None, 3))
-    metrics.count(Done("101", None, Report("101", ok=True, actions=actions, traffic=Traffic(5, 600, 70))))
-    metrics.count(Done("101", None, Report("101", ok=False)))
-    metrics.count(Done("101", Failure.AUTHENTICATION, Report("101", ok=False)))
-    metrics.count(Done("101", Failure.BUSY))
-    metrics.count(Done("101"))
+    good = Report("101", ok=True, actions=actions, traffic=Traffic(5, 600, 70))
+    metrics.count(Done(mailbox="101", report=good))
+    metrics.count(Done(mailbox="101", report=Report("101", ok=False)))
+    metrics.count(Done(mailbox="101", failure=Failure.AUTHENTICATION, report=Report("101", ok=False)))
+    metrics.count(Done(mailbox="101", failure=Failure.BUSY))
+    metrics.count(Done(mailbox="101"))
+    metrics.count(Done(mailbox="101", report=Report("101", ok=True), unchanged=True))
     text = metrics.text().decode()
 
     assert 'syncengine_passes_total{result="ok"} 1.0' in text
     assert 'syncengine_passes_total{result="trouble"} 1.0' in text
     assert 'syncengine_passes_total{result="authentication"} 1.0' in text
     assert 'syncengine_passes_total{result="busy"} 1.0' in text
+    assert 'syncengine_passes_total{result="unchanged"} 1.0' in text
     assert 'syncengine_actions_total{action="move",side="remote"} 3.0' in text
     assert "syncengine_round_trips_total 5.0" in text
     assert 'syncengine_bytes_total{direction="in"} 600.0' in text
-    assert "syncengine_pass_seconds_count 3.0" in text
+    assert "syncengine_pass_seconds_count 4.0" in text
 
 
 def test_the_page_explains_every_figure_and_no_other(metrics: Metrics):

@@ -1,0 +1,99 @@
+"""How long each side takes to see what was changed on the other."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from syncengine.engine.engine import Engine
+from tests.bench.service.fleet import Crowd, Installation, Phones, Seat
+
+_EVERY = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Seconds of many changes; those that were not seen in time are counted apart."""
+
+    seconds: Sequence[float]
+    missed: int = 0
+
+    def __str__(self) -> str:
+        if not self.seconds:
+            return "none was seen"
+        ordered = sorted(self.seconds)
+        last = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+        text = f"{_written(statistics.median(ordered))} / {_written(last)}"
+        return f"{text} ({self.missed} not seen)" if self.missed else text
+
+
+def to_the_phone(
+    installation: Installation, crowd: Crowd, seats: Sequence[Seat], *, over: float, limit: float
+) -> Spread:
+    """Change the mail of each mailbox, evenly ``over`` so many seconds, and see when the phone shows it."""
+    phones = Phones(installation)
+    before = {seat.number: state for seat, state in _of(seats, phones.states())}
+    changed: dict[str, float] = {}
+    seen: dict[str, float] = {}
+    version = phones.version
+    end = time.monotonic() + over + limit
+    waiting = _evenly(seats, over)
+    upcoming = next(waiting, None)
+    while time.monotonic() < end and len(seen) < len(seats):
+        if upcoming is not None and time.monotonic() >= upcoming[0]:
+            seat = upcoming[1]
+            changed[seat.number] = crowd.order("turn", users=[seat.login.user])[seat.login.user]
+            upcoming = next(waiting, None)
+        if phones.version != version:
+            version, now = phones.version, time.monotonic()
+            states = phones.states()
+            for number in changed.keys() - seen.keys():
+                if states[number] != before[number]:
+                    seen[number] = now
+        time.sleep(_EVERY)
+    phones.close()
+    return Spread([seen[n] - changed[n] for n in seen], len(seats) - len(seen))
+
+
+def to_the_mail(
+    installation: Installation,
+    crowd: Crowd,
+    seats: Sequence[Seat],
+    ids: Mapping[str, str],
+    *,
+    over: float,
+    limit: float,
+) -> Spread:
+    """Change the message of each mailbox as a command does, in another process; when its account shows it."""
+    changed: dict[str, float] = {}
+    with Engine.open(installation.config) as engine:
+        for when, seat in _evenly(seats, over):
+            time.sleep(max(0.0, when - time.monotonic()))
+            box = engine.mailbox(seat.number)
+            turn = box.mark_new if box.message(ids[seat.number]).heard else box.mark_heard
+            changed[seat.login.user] = time.monotonic()
+            turn(ids[seat.number])
+    end = time.monotonic() + limit
+    seen: dict[str, float] = {}
+    while time.monotonic() < end and len(seen) < len(seats):
+        shown = crowd.order("changed", users=sorted(changed.keys() - seen.keys()))
+        seen |= {user: when for user, when in shown.items() if when > changed[user]}
+        time.sleep(0.2)
+    return Spread([seen[user] - changed[user] for user in seen], len(seats) - len(seen))
+
+
+def _evenly(seats: Sequence[Seat], over: float) -> Iterator[tuple[float, Seat]]:
+    start = time.monotonic()
+    for place, seat in enumerate(seats):
+        yield start + over * place / len(seats), seat
+
+
+def _of(seats: Sequence[Seat], states: Mapping[str, str]) -> Iterator[tuple[Seat, str]]:
+    for seat in seats:
+        yield seat, states[seat.number]
+
+
+def _written(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
