@@ -36,7 +36,7 @@ lint: .venv/test.stamp ## ruff and mypy
 	$(BIN)/mypy
 	$(BIN)/mypy tests/support tests/conftest.py
 
-servers: ## get the real mail servers for the tests
+servers: ## get the real mail servers and the browser for the tests
 	@tests/support/setup/servers.sh
 
 bench: .venv/test.stamp servers ## speed beside mbsync, OfflineIMAP and interimap, a quarter of an hour

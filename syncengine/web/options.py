@@ -54,9 +54,20 @@ def pick(site: Site, request: Request) -> Response:
         number += digit
     elif NUMBER.fullmatch(number):
         return RedirectResponse(f"/options/{number}", 303)
-    found = [one for one in site.engine.settings.mailboxes.values() if one.number.startswith(number)]
+    wanted = request.query_params.get("q", "").strip()[:100]
+    part = wanted.casefold()
+    found = [
+        one
+        for one in site.engine.settings.mailboxes.values()
+        if one.number.startswith(number) and (part in one.number or part in one.email_name.casefold())
+    ]
     return site.page(
-        request, "pick.html", number=number, found=found[:_MOST_SHOWN], more=max(0, len(found) - _MOST_SHOWN)
+        request,
+        "pick.html",
+        number=number,
+        wanted=wanted,
+        found=found[:_MOST_SHOWN],
+        more=max(0, len(found) - _MOST_SHOWN),
     )
 
 

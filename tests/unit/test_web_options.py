@@ -178,7 +178,10 @@ def test_no_form_changes_what_is_not_on_the_tab(browser, config):
 
 def test_a_mailbox_is_picked_by_buttons_field_or_list(browser):
     assert 'value="1"' in browser.get("/options?number=&digit=1").text
-    assert '<a href="/options/101">101</a>' in browser.get("/options?number=1&digit=0").text
+    there = '<a href="/options/101">Mailbox 101</a>'
+    for found in ("number=1&digit=0", "q=A@EXAMPLE", "q=01", ""):
+        assert there in browser.get(f"/options?{found}").text
+    assert there not in browser.get("/options?q=elsewhere").text
     assert browser.get("/options?number=101").headers["Location"] == "/options/101"
     for odd in (
         "/options?number=../x",

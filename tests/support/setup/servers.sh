@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gets the real mail servers that the tests run on. Quick when all is there; may run twice at once.
+# Gets the real mail servers that the tests run on, and the browser that looks at the pages. Quick when all is there; may run twice at once.
 #
 #   as root on Debian   packages of the system; Cyrus and Courier, whose packages conflict with Dovecot's, each
 #                       in a folder of its own (see chroot.sh), and there Dovecot too if the system's is not 2.3
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../../.."
 here=tests/support/setup
 greenmail=2.1.14 # the same as in compose/compose.yaml
 image=greenmail/standalone:$greenmail
-wanted="maven default-jre-headless debootstrap util-linux docker-compose"
+wanted="maven default-jre-headless debootstrap util-linux docker-compose chromium fonts-dejavu-core"
 dovecot="dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve"
 
 say() { echo "servers: $*" >&2; }
