@@ -10,7 +10,7 @@ TORTURES ?= tests/crash tests/torture tests/property
 
 EXTRAS := media,speech,demo,metrics,web,test,lint
 
-.PHONY: help demo test torture test-in-docker lint servers bench constraints clean
+.PHONY: help demo test torture test-in-docker lint servers bench bench-service constraints clean
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,6 +43,9 @@ bench: .venv/test.stamp servers ## speed beside mbsync, OfflineIMAP and interima
 	@tests/support/setup/peers.sh
 	$(BIN)/python -m tests.bench $(ARGS)
 	$(BIN)/python -m tests.bench.emails
+
+bench-service: .venv/test.stamp servers ## ten thousand mailboxes in one process, half an hour; ARGS="--mailboxes 1000" is shorter
+	$(BIN)/python -m tests.bench.service $(ARGS)
 
 constraints: ## remake constraints.txt from the newest versions that fit together
 	rm -rf .cache/constraints

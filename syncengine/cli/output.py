@@ -7,7 +7,7 @@ controls the terminal: whatever is not printable is shown by its code.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -103,6 +103,24 @@ class Output:
             print(line)
 
     @contextmanager
+    def screen(self) -> Iterator[Callable[[Row, Sequence[Row]], None]]:
+        """Have the terminal to oneself while the block runs; what is called with a table shows it.
+
+        What does not fit is counted in the last line.
+        """
+        from rich.live import Live  # noqa: PLC0415 - only on a terminal
+        from rich.text import Text  # noqa: PLC0415
+
+        console = self._console()
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+
+            def show(columns: Row, rows: Sequence[Row]) -> None:
+                text = "\n".join(_fitting(columns, rows, console.width, console.height))
+                live.update(Text(text, no_wrap=True, overflow="crop"), refresh=True)
+
+            yield show
+
+    @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Progress]:
         """Show how far something has come while the block runs; nothing where no terminal is."""
         if self.quiet or not self.terminal:
@@ -154,6 +172,18 @@ class _Bar(Progress):
         if key not in self._parts:
             self._parts[key] = self._shown.add_task(clean(name), total=total)
         self._shown.update(self._parts[key], description=clean(name), completed=done, total=total)
+
+
+def _fitting(columns: Row, rows: Sequence[Row], width: int, height: int) -> list[str]:
+    """The lines of a table, as many rows as a screen has lines for."""
+    first = [[clean(cell) for cell in row] for row in rows[:height]]
+    for count in range(len(first), 0, -1):
+        lines = list(drawn(columns, first[:count], width))
+        if left := len(rows) - count:
+            lines.append(f" ... and {left} more")
+        if len(lines) <= height:
+            return lines
+    return [f" {len(rows)} mailboxes; the window is too small"]
 
 
 def _aligned(rows: Sequence[Row]) -> None:

@@ -23,6 +23,9 @@ _COLUMNS = ("mailbox", "state", "new", "heard", "pending", "held", "last pass", 
 def fill(parser: argparse.ArgumentParser, _: str) -> None:
     """Add the arguments."""
     parser.add_argument("number", metavar="NUMBER", nargs="?", help="one mailbox, in detail")
+    parser.add_argument(
+        "--watch", action="store_true", help="go on, until Ctrl-C; with --json a line a change"
+    )
     parser.set_defaults(run=run)
 
 
@@ -30,6 +33,13 @@ def run(call: Call) -> Exit:
     """Print the status of one mailbox or of all."""
     number = call.args.number
     with call.engine() as engine:
+        if call.args.watch:
+            from syncengine.cli.watch import watch  # noqa: PLC0415 - it watches the options' files, too
+
+            if number:
+                engine.binding(number)
+            watch(engine, number, call.out, _COLUMNS, _row, status_object)
+            return Exit.DONE
         found = [engine.status(one) for one in ([number] if number else engine.numbers())]
         if call.out.json:
             call.out.document([status_object(status) for status in found])
