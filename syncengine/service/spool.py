@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from syncengine.engine.engine import Engine
+from syncengine.errors import UsageError
 from syncengine.options.schema import VoiceMailServer
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def spool_watcher(engine: Engine) -> SpoolWatcher | None:
     from syncengine.voicemail.asterisk import SpoolWatcher  # noqa: PLC0415 - only where it is the store
 
     def changed(number: str) -> None:
-        if number in engine.settings.mailboxes:
-            engine.index.passes.mark_dirty(number, time.time())
+        with suppress(UsageError):  # a folder that belongs to no mailbox of ours
+            engine.changed(number)
 
     return SpoolWatcher(system.spool, changed)

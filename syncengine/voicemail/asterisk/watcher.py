@@ -7,31 +7,30 @@ does on a shared spool, and folders that cannot be watched are found by comparin
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from syncengine.errors import SyncError
 from syncengine.voicemail.asterisk.layout import FOLDERS
 
 if TYPE_CHECKING:
-    from watchdog.events import FileSystemEvent
-    from watchdog.observers.api import BaseObserver
+    from syncengine.voicemail.asterisk.watches import Watches
 
 _log = logging.getLogger(__name__)
 
-_COMMIT = re.compile(r"msg[0-9]{4}\.txt")
 _LONGEST_WAIT = 0.4
-_HALF_A_QUEUE = 8192
-"""Linux keeps 16,384 events by default (fs.inotify.max_queued_events) and drops the rest."""
+_AGAIN = 1.0
 
 _Times = dict[str, tuple[tuple[str, int, int], ...]]
 
 
 class SpoolWatcher:
-    """Calls ``on_change`` with a mailbox's number, from a thread of its own; it must not raise.
+    """Calls ``on_change`` with a mailbox's number, from a thread of its own.
+
+    It is called again if it raises ``SyncError``; it must raise nothing else.
 
     ``quiet``: seconds without an event before it is told, so that a burst is one change; ``interval``:
     seconds between whole scans; ``poll``: the same while the spool cannot be watched. At start every
@@ -54,10 +53,11 @@ class SpoolWatcher:
         self._poll = poll
         self._wake = threading.Condition()
         self._dirty: dict[str, tuple[float, float]] = {}
-        self._events = 0
+        self._lost = False
         self._stopping = False
-        self._observer: BaseObserver | None = None
+        self._watches: Watches | None = None
         self._watched: int | None = None
+        self._said = ""
         self._thread = threading.Thread(target=self._run, name="spool-watcher", daemon=True)
 
     def start(self) -> None:
@@ -74,32 +74,35 @@ class SpoolWatcher:
 
     @property
     def polling(self) -> bool:
-        """Whether the spool cannot be watched and is polled instead."""
-        return self._observer is None
+        """Whether something in the spool cannot be watched and is polled instead."""
+        return self._watches is None or bool(self._watches.unwatched)
 
     def _run(self) -> None:
-        self._watch()
         times: _Times = {}
         next_scan = 0.0
         while not self._stopping:
-            now = time.monotonic()
-            if now >= next_scan or self._events >= _HALF_A_QUEUE:
-                self._events = 0
+            if self._lost or time.monotonic() >= next_scan:
+                self._watch()  # first, so that nothing falls between the scan and the watches
                 times, before = self._scan(), times
-                self._told([m for m, folders in times.items() if before.get(m) != folders])
-                self._watch()
+                self._tell(m for m, folders in times.items() if before.get(m) != folders)
                 next_scan = time.monotonic() + (self._poll if self.polling else self._interval)
-            self._told(self._due(next_scan))
+            self._tell(self._due(next_scan))
         self._unwatch()
 
-    def _told(self, mailboxes: list[str]) -> None:
+    def _tell(self, mailboxes: Iterable[str]) -> None:
         for mailbox in mailboxes:
-            self._on_change(mailbox)
+            try:
+                self._on_change(mailbox)
+            except SyncError as error:
+                _log.warning("mailbox %s: changed, and could not be told: %s; once more soon", mailbox, error)
+                with self._wake:
+                    at = time.monotonic() + _AGAIN
+                    self._dirty.setdefault(mailbox, (at, at))
 
     def _due(self, until: float) -> list[str]:
         """Wait for mailboxes that were quiet long enough, until it is time for a scan or to stop."""
         with self._wake:
-            while not self._stopping and self._events < _HALF_A_QUEUE:
+            while not (self._stopping or self._lost):
                 now = time.monotonic()
                 ready = [m for m, (first, last) in self._dirty.items() if self._ready(first, last) <= now]
                 for mailbox in ready:
@@ -112,61 +115,42 @@ class SpoolWatcher:
     def _ready(self, first: float, last: float) -> float:
         return min(last + self._quiet, first + _LONGEST_WAIT)
 
-    def _note(self, event: FileSystemEvent) -> None:
+    def _note(self, mailbox: str) -> None:
         now = time.monotonic()
         with self._wake:
-            self._events += 1
-            for path in (event.src_path, event.dest_path):
-                mailbox = self._mailbox_of(
-                    path if isinstance(path, str) else bytes(path).decode("utf-8", "replace")
-                )
-                if mailbox:
-                    self._dirty[mailbox] = (self._dirty.get(mailbox, (now, now))[0], now)
-                    self._wake.notify()
+            self._dirty[mailbox] = (self._dirty.get(mailbox, (now, now))[0], now)
+            self._wake.notify()
 
-    def _mailbox_of(self, path: str) -> str | None:
-        parts = Path(path).parts[len(self._spool.parts) :]
-        if len(parts) == 4 and parts[2] in FOLDERS and _COMMIT.fullmatch(parts[3]):
-            return parts[1]
-        return None
+    def _lose(self) -> None:
+        with self._wake:
+            self._lost = True
+            self._wake.notify()
 
     def _watch(self) -> None:
-        """Watch the spool, again if it is another folder than before; poll where that cannot be done."""
+        """Watch the spool, anew if events were lost or it is another folder than before."""
         try:
             root = self._spool.stat().st_ino
         except OSError:
             root = None
-        if root is not None and root == self._watched:
+        if root is not None and root == self._watched and not self._lost:
             return
         self._unwatch()
         if root is None:
             return
-        from watchdog.events import (  # noqa: PLC0415 - only the service watches
-            FileClosedEvent,
-            FileCreatedEvent,
-            FileDeletedEvent,
-            FileMovedEvent,
-            FileSystemEventHandler,
-        )
-        from watchdog.observers import Observer  # noqa: PLC0415
-
-        handler = FileSystemEventHandler()
-        handler.on_any_event = self._note  # type: ignore[method-assign]
-        observer = Observer()
-        wanted = [FileCreatedEvent, FileMovedEvent, FileDeletedEvent, FileClosedEvent]
         try:
-            observer.schedule(handler, str(self._spool), recursive=True, event_filter=wanted)
-            observer.start()
-        except OSError as error:
-            _log.warning("%s: cannot be watched (%s), it is polled", self._spool, error)
-            return
-        self._observer, self._watched = observer, root
+            from syncengine.voicemail.asterisk.watches import Watches  # noqa: PLC0415 - only the service watches
+
+            self._watches, self._watched = Watches(self._spool, self._note, self._lose), root
+            self._said = ""
+        except (OSError, ImportError) as error:
+            if self._said != str(error):
+                _log.warning("%s: cannot be watched (%s), it is polled", self._spool, error)
+            self._said = str(error)
 
     def _unwatch(self) -> None:
-        observer, self._observer, self._watched = self._observer, None, None
-        if observer is not None:
-            observer.stop()
-            observer.join()
+        watches, self._watches, self._watched, self._lost = self._watches, None, None, False
+        if watches is not None:
+            watches.close()
 
     def _scan(self) -> _Times:
         """Every mailbox with its folders' identities and times."""
