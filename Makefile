@@ -10,7 +10,7 @@ TORTURES ?= tests/crash tests/torture tests/property
 
 EXTRAS := media,speech,demo,metrics,web,test,lint
 
-.PHONY: help demo test torture test-in-docker lint servers bench bench-service constraints clean
+.PHONY: help demo test torture test-in-docker lint servers mails bench bench-service constraints clean
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -18,7 +18,7 @@ help: ## show this
 demo: .venv/demo.stamp ## a story on an embedded mail server, with nothing to set up
 	$(BIN)/syncengine demo
 
-test: lint servers ## all checks and all tests, on real mail servers (CI runs this)
+test: lint servers mails ## all checks and all tests, on real mail servers (CI runs this)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 torture: .venv/test.stamp servers ## every kill point, every octet cut, many seeds: hours; TORTURE=20 SEEDS=50 are shorter
@@ -38,6 +38,9 @@ lint: .venv/test.stamp ## ruff and mypy
 
 servers: ## get the real mail servers and the browser for the tests
 	@tests/support/setup/servers.sh
+
+mails: .venv/test.stamp ## get real mails for the tests, out of packages that ship some
+	@tests/support/setup/mails.sh
 
 bench: .venv/test.stamp servers ## speed beside mbsync, OfflineIMAP and interimap, a quarter of an hour
 	@tests/support/setup/peers.sh

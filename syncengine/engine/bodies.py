@@ -66,12 +66,19 @@ class ImapBodies:
         if structure is None:
             return None
         made_of = of_bodystructure(structure)
+        if not (made_of.attachments or made_of.sealed or any(part.size for part in made_of.texts)):
+            return self._broken(self._account, row, envelope)
         data = {}
         if made_of.texts:
             sections = [part.section for part in made_of.texts]
             data = dict(self._account.parts(row.place, sections, octets=MAX_OCTETS))
         texts = tuple(Text.of(part, data.get(part.section.upper(), b"")) for part in made_of.texts)
         return Mail(envelope, texts, made_of.attachments, made_of.sealed, row.size)
+
+    def _broken(self, account: ImapAccount, row: EmailRow, envelope: Envelope) -> Mail:
+        """A mail of which the server cannot tell the parts: its beginning, as it was written."""
+        beginning = account.parts(row.place, [""], octets=MAX_OCTETS).get("", b"")
+        return replace(of_message(beginning), envelope=envelope, size=row.size)
 
     def _opened(self, line: socket.socket) -> None:
         self._line = line

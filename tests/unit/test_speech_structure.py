@@ -6,8 +6,6 @@ import email.policy
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -297,18 +295,3 @@ HORRORS = {
 def test_time_grows_no_faster_than_the_text(horror: str, html: bool):
     text = Text(HORRORS[horror], html=html, flowed=not html)
     assert list(reader.sentences(Mail(Envelope(), (text,)), "en"))
-
-
-def _samples() -> list[Path]:
-    """The mails that Python's own tests of its parser are made of, where the interpreter brings them."""
-    try:
-        spec = find_spec("test.test_email")
-    except ModuleNotFoundError:
-        return []
-    return sorted((Path(spec.origin).parent / "data").glob("*.txt")) if spec and spec.origin else []
-
-
-@pytest.mark.parametrize("path", _samples(), ids=lambda path: path.stem)
-def test_real_mails_are_read(path: Path):
-    mail = of_message(path.read_bytes())
-    assert all(sentence.text for sentence in reader.sentences(mail, "en"))
