@@ -23,9 +23,9 @@ class Outlook:
     """The folder with most live pairs; None where nothing can be watched."""
     uidnext: int | None = None
     modseq: int | None = None
+    """How far that folder was read: what its SELECT shows beyond is news."""
     settled: bool = False
     """Nothing is pending or in flight: only a change on either side gives a pass something to do."""
-    """How far that folder was read: what its SELECT shows beyond is news."""
 
 
 _WORKED_ON = (QueueState.CLAIMED, QueueState.IN_DOUBT)
