@@ -74,6 +74,21 @@ class Browser:
         return self.ask("POST", path, urlencode(fields).encode(), **(own | given))
 
 
+def form_of(answer: Answer) -> dict[str, str]:
+    """The first form of a page as a browser would send it untouched."""
+    text = answer.text.partition("<form")[2].partition("</form>")[0]
+    fields = {}
+    for tag in re.findall(r"<input [^>]*>", text):
+        found = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        if found.get("type") != "checkbox":
+            fields[found["name"]] = unescape(found.get("value", ""))
+    for name, inside in re.findall(r'<select [^>]*?name="([^"]+)"[^>]*>(.*?)</select>', text, re.DOTALL):
+        chosen = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', inside)
+        assert chosen, name
+        fields[name] = unescape(chosen[1] or chosen[2])
+    return fields
+
+
 @contextmanager
 def pages(config: Path, access: Access | None = None) -> Iterator[tuple[Engine, Browser]]:
     """The pages over an installation, and a browser before them."""

@@ -17,7 +17,7 @@ from syncengine.options.schema import Mailbox, Protocol
 from syncengine.options.tab import email_tab
 from syncengine.options.vmconfig import MANUAL_ROWS
 from tests.support.commands import installed
-from tests.support.pages import Answer, Browser, pages
+from tests.support.pages import Answer, Browser, form_of, pages
 
 AT = "/options/101"
 
@@ -37,21 +37,6 @@ def opened(config: Path) -> Iterator[tuple[Engine, Browser]]:
 @pytest.fixture
 def browser(opened: tuple[Engine, Browser]) -> Browser:
     return opened[1]
-
-
-def form_of(answer: Answer) -> dict[str, str]:
-    """The first form of a page as a browser would send it untouched."""
-    text = answer.text.partition("<form")[2].partition("</form>")[0]
-    fields = {}
-    for tag in re.findall(r"<input [^>]*>", text):
-        found = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
-        if found.get("type") != "checkbox":
-            fields[found["name"]] = unescape(found.get("value", ""))
-    for name, inside in re.findall(r'<select [^>]*?name="([^"]+)"[^>]*>(.*?)</select>', text, re.DOTALL):
-        chosen = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', inside)
-        assert chosen, name
-        fields[name] = unescape(chosen[1] or chosen[2])
-    return fields
 
 
 def mailbox(config: Path) -> Mailbox:

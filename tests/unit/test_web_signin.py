@@ -203,12 +203,14 @@ def test_a_session_ends_after_a_while_and_at_last():
     assert re.fullmatch("[0-9a-f]{64}", cookie)
 
 
-def test_sessions_and_tries_take_bounded_memory():
+def test_sessions_and_tries_take_bounded_memory(monkeypatch):
+    monkeypatch.setattr("syncengine.web.sessions._MOST_SESSIONS", 100)
     sessions = Sessions()
-    cookies = [sessions.begin(f"user{n // 20}", "mark") for n in range(6000)]
-    assert len(sessions._sessions) <= 4096
+    cookies = [sessions.begin(f"user{n // 20}", "mark") for n in range(300)]
+    assert len(sessions._sessions) == 100
     assert sessions.find(cookies[-1]) is not None
-    assert sum(s.name == "user299" for s in sessions._sessions.values()) == 16
+    assert sessions.find(cookies[0]) is None
+    assert sum(session.name == "user14" for session in sessions._sessions.values()) == 16
     attempts = Attempts(3, 60.0, keys=100)
     for number in range(5000):
         attempts.begin(f"10.0.{number // 256}.{number % 256}")

@@ -65,7 +65,8 @@ def test_with_tls_the_cookie_stays_on_it(config, authority):
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
         with pytest.raises((http.client.HTTPException, OSError)):
             get(http.client.HTTPConnection("127.0.0.1", where.port, timeout=20))
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.deprecated_call():
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
         with pytest.raises(OSError):
             get(http.client.HTTPSConnection("127.0.0.1", where.port, context=context, timeout=20))
 
