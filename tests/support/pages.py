@@ -75,8 +75,8 @@ class Browser:
 
 
 def form_of(answer: Answer) -> dict[str, str]:
-    """The first form of a page as a browser would send it untouched."""
-    text = answer.text.partition("<form")[2].partition("</form>")[0]
+    """The first form of a page's contents as a browser would send it untouched."""
+    text = answer.text.partition("<main")[2].partition("<form")[2].partition("</form>")[0]
     fields = {}
     for tag in re.findall(r"<input [^>]*>", text):
         found = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
