@@ -119,7 +119,7 @@ def _states(engine: Engine) -> None:
     for number in ("102", "105"):
         passes.record(number, now - 12, None)
     passes.record("103", now - 40, "imap4: the server refused the login; see Account and Password")
-    passes.set_next_try("103", now + 600)
+    passes.plan({"103": now + 600})
     passes.record("104", now - 25, None)
     host, login = engine.binding("104").account_key
     account = engine.index.views.account("104", host, login).id
