@@ -12,7 +12,9 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TypeVar
 
 import pytest
+from playwright.sync_api import Browser as ChromeBrowser
 
+from tests.support import chromium
 from tests.support import courier as courier_server
 from tests.support import cyrus as cyrus_server
 from tests.support import dovecot as dovecot_server
@@ -56,13 +58,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say which server came which way, and which is not there."""
     there, absent = [], []
-    for name, find in FIND.items():
-        if name not in _wanted(config):
-            continue
+    wanted = {name: find for name, find in FIND.items() if name in _wanted(config)}
+    for name, find in (wanted | {"chromium": chromium.find}).items():
         try:
             found = find()
         except AbsentError as error:
-            absent.append(f"server absent: {name} ({error})")
+            absent.append(f"{'server ' if name in FIND else ''}absent: {name} ({error})")
         else:
             there.append(f"{name} {found.version} ({found.way})")
     return [f"servers: {', '.join(there) or 'none'}", *absent]
@@ -145,6 +146,20 @@ def play() -> Iterator[Callable[[str], Server]]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[ChromeBrowser]:
+    """A real browser; where there is none the test is skipped, or (in CI) fails.
+
+    Not for the session: while it runs, this thread has an event loop, and others want one of their own.
+    """
+    try:
+        chromium.find()
+    except AbsentError as error:
+        _absent(f"chromium is absent: {error}")
+    with chromium.chromium() as browser:
+        yield browser
+
+
 @pytest.fixture
 def imap_server(request: pytest.FixtureRequest) -> Server:
     """Each server in turn, the real and the played."""
@@ -189,6 +204,10 @@ def _running(
     try:
         FIND[name]()
     except AbsentError as error:
-        absent = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        absent(f"{name} is absent: {error}")
+        _absent(f"{name} is absent: {error}")
     return start()
+
+
+def _absent(what: str) -> None:
+    absent = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+    absent(what)

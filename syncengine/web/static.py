@@ -21,6 +21,7 @@ _SCRIPT, _STYLE = "text/javascript", "text/css"
 FILES: Mapping[str, str] = MappingProxyType(
     {
         "style.css": _STYLE,
+        "icon.svg": "image/svg+xml",
         "form.js": _SCRIPT,
         "live.js": _SCRIPT,
         "htmx-2.0.11.min.js": _SCRIPT,

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect, sync_playwright
 
 from tests.support.base import AbsentError, Found
 
@@ -48,6 +48,7 @@ def find() -> Found:
 def chromium() -> Iterator[Browser]:
     """Run a browser."""
     with sync_playwright() as playwright:
+        expect.set_options(timeout=30_000)  # the machine may be busy with other tests
         browser = playwright.chromium.launch(executable_path=find().way, args=list(_QUIET))
         try:
             yield browser
@@ -121,6 +122,7 @@ def view(
     context.on("request", seen.asked)
     try:
         yield seen
-        assert [wrong for wrong in seen.wrong if not any(part in wrong for part in expected)] == []
+        wrong = [one for one in seen.wrong if not any(part in one for part in expected)]
+        assert wrong == [], wrong
     finally:
         context.close()
