@@ -6,11 +6,13 @@ WORKERS ?= 2
 TORTURE ?= full
 SEEDS ?= 500
 OPERATIONS ?= 20000
-TORTURES ?= tests/crash tests/torture tests/property
+TORTURES ?= tests/crash tests/torture tests/property tests/fuzz
+# How many seconds `make fuzz` spends on each target.
+FUZZ ?= 300
 
 EXTRAS := media,speech,demo,metrics,web,test,lint
 
-.PHONY: help demo test torture test-in-docker lint servers mails bench bench-service constraints clean
+.PHONY: help demo test torture fuzz test-in-docker lint servers mails bench bench-service constraints clean
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,6 +26,10 @@ test: lint servers mails ## all checks and all tests, on real mail servers (CI r
 torture: .venv/test.stamp servers ## every kill point, every octet cut, many seeds: hours; TORTURE=20 SEEDS=50 are shorter
 	TORTURE=$(TORTURE) SIMULATOR_SEEDS=$(SEEDS) SYNCENGINE_TORTURE=$(OPERATIONS) \
 		$(BIN)/pytest -n $(WORKERS) --dist worksteal --timeout 0 $(TORTURES) $(ARGS)
+
+fuzz: .venv/test.stamp ## octets from outside against every reader of them, led by what the code does; FUZZ=20 is shorter
+	$(BIN)/pip install -q -c constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(FUZZ) $(TARGETS)
 
 test-in-docker: ## the same, as root in a Debian container that has all servers
 	docker run --rm --privileged -v "$(CURDIR):/checkout:ro" -v syncengine-tests:/root/.cache/syncengine-tests \
@@ -53,7 +59,7 @@ bench-service: .venv/test.stamp servers ## ten thousand mailboxes in one process
 constraints: ## remake constraints.txt from the newest versions that fit together
 	rm -rf .cache/constraints
 	$(PYTHON) -m venv .cache/constraints
-	.cache/constraints/bin/pip install -q -e '.[$(EXTRAS)]'
+	.cache/constraints/bin/pip install -q -e '.[$(EXTRAS),fuzz]'
 	@{ sed '/^[^#]/d' constraints.txt; .cache/constraints/bin/pip freeze --exclude-editable --exclude voicemail-syncengine; } \
 		> .cache/constraints.txt
 	mv .cache/constraints.txt constraints.txt

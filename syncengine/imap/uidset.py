@@ -16,7 +16,8 @@ from syncengine.imap.errors import WireError
 LARGEST_UID = 4_294_967_295
 """UIDs are non-zero unsigned 32-bit numbers (RFC 9051 section 2.3.1.1)."""
 
-_SET = re.compile(rb"(?:\d{1,10}(?::\d{1,10})?,?)*")
+_SET = re.compile(rb"(?:\d{1,10}(?::\d{1,10})?(?:,|\Z))*")
+"""A number ends at a comma or at the end: else digits could be read in as many ways as they can be cut."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from syncengine.imap.responses import (
 )
 from syncengine.imap.store import internal_date
 from syncengine.imap.tokens import tokenize
-from syncengine.imap.uidset import LARGEST_UID, UidSet, chunks
+from syncengine.imap.uidset import LARGEST_UID, UidSet, chunks, in_order
 from syncengine.imap.wire import appended, completion, copied, parse
 
 UIDS = st.sets(st.integers(1, LARGEST_UID), max_size=60)
@@ -316,6 +316,17 @@ def test_a_vanished_that_leaves_fewer_uids_than_messages_is_not_believed() -> No
 
 
 # round trips and fuzz
+
+
+@pytest.mark.parametrize(
+    "bad", [b"1:3,7,300:" + b"1" * 60 + b"NIL", b"1" * 100_000, b"1," * 50_000 + b"x", b"1:30:3", b"1 2"]
+)
+def test_what_is_no_set_is_refused_at_once(bad: bytes) -> None:
+    """With two ways to read the same digits, sixty of them took a regular expression years."""
+    with pytest.raises(WireError):
+        UidSet.parse(bad)
+    with pytest.raises(WireError):
+        in_order(bad, limit=200_000)
 
 
 @given(UIDS)
