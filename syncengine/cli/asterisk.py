@@ -12,9 +12,8 @@ from syncengine.options.check import is_timezone
 from syncengine.options.problems import InvalidOptions
 
 if TYPE_CHECKING:
+    from syncengine.options.schema import System
     from syncengine.voicemail.asterisk import ConfMailbox
-
-_MOST_BYTES = 8 * 2**20
 
 
 def fill(parser: argparse.ArgumentParser, _: str) -> None:
@@ -29,10 +28,14 @@ def fill(parser: argparse.ArgumentParser, _: str) -> None:
 def run(call: Call) -> Exit:
     """Make a mailbox of every entry that has none yet; switched off, until its servers are told."""
     from syncengine.options.edit import add_mailbox  # noqa: PLC0415
-    from syncengine.voicemail.asterisk import read_conf  # noqa: PLC0415
+    from syncengine.voicemail.asterisk import load_conf  # noqa: PLC0415
 
-    config, known = call.config(), set(call.settings().mailboxes)
-    conf = read_conf(_text(call.args.file))
+    config, settings = call.config(), call.settings()
+    known = set(settings.mailboxes)
+    try:
+        conf, unread = load_conf(Path(call.args.file))
+    except OSError as error:
+        raise UsageError(f"{call.args.file}: it cannot be read: {error.strerror}") from None
     made: list[ConfMailbox] = []
     skipped: list[str] = []
     refused: list[str] = []
@@ -43,7 +46,7 @@ def run(call: Call) -> Exit:
             skipped.append(entry.number)
             continue
         try:
-            add_mailbox(config, entry.number, _options(entry))
+            add_mailbox(config, entry.number, _options(entry, settings.system))
         except InvalidOptions as error:
             refused += map(str, error.problems)
             continue
@@ -51,12 +54,14 @@ def run(call: Call) -> Exit:
         made.append(entry)
     warnings = [text for entry in made for text in _warnings(entry)]
     if call.out.json:
-        call.out.document({"made": [e.number for e in made], "skipped": skipped, "warnings": warnings})
+        call.out.document(
+            {"made": [e.number for e in made], "skipped": skipped, "warnings": warnings, "unread": unread}
+        )
     for entry in made:
         call.out.say(f"made mailbox {entry.number}" + (f" ({entry.emails[0]})" if entry.emails else ""))
     for number in skipped:
         call.out.say(f"mailbox {number} is there already, left as it is")
-    for line in [*warnings, *(f"not read: #include {name}" for name in conf.includes)]:
+    for line in [*warnings, *(f"cannot be read: #include {name}" for name in unread)]:
         call.out.say(line)
     for line in refused:
         call.out.error(f"not made: {line}")
@@ -65,8 +70,12 @@ def run(call: Call) -> Exit:
     return Exit.FAILED if refused else Exit.DONE
 
 
-def _options(entry: ConfMailbox) -> dict[str, Any]:
+def _options(entry: ConfMailbox, system: System) -> dict[str, Any]:
     options: dict[str, Any] = {"context": entry.context}
+    if entry.attach != system.send_as_attachment:
+        options["send_as_attachment"] = entry.attach
+    if entry.maxmsg != system.maxmsg:
+        options["maxmsg"] = entry.maxmsg
     if entry.emails:
         options["email_name"] = entry.emails[0]
     if len(entry.emails) > 1:
@@ -90,12 +99,3 @@ def _warnings(entry: ConfMailbox) -> list[str]:
             f"mailbox {entry.number}: take its address out of voicemail.conf, or Asterisk mails it too"
         )
     return found
-
-
-def _text(name: str) -> str:
-    path = Path(name)
-    try:
-        with path.open("rb") as file:
-            return file.read(_MOST_BYTES).decode("utf-8", "replace")
-    except OSError as error:
-        raise UsageError(f"{path}: it cannot be read: {error.strerror}") from None

@@ -33,6 +33,7 @@ from syncengine.model import Report, State
 from syncengine.options.check import seats_off
 from syncengine.options.files import CONFIG_NAME, load
 from syncengine.options.install import InstallationKey, installation_key, key_file
+from syncengine.options.schema import Mailbox as MailboxOptions
 from syncengine.options.schema import Settings
 from syncengine.replica import VoiceStore
 from syncengine.voicemail.lamp import Counts, run_lamp_command
@@ -80,7 +81,7 @@ class Engine:
         self.state_dir = settings.system.state_dir
         self.index = Index.open(self.state_dir)
         self.store: VoiceStore = store or open_store(
-            settings.system, key, self.index, self._clock, self._context_of
+            settings.system, key, self.index, self._clock, self._mailbox_options
         )
         self.store.prepare()
         self._runner = Runner(self.index, self.state_dir, self._emit)
@@ -124,10 +125,9 @@ class Engine:
             raise UsageError(f"mailbox {number}: there is none; syncengine mailbox list shows them all")
         return Binding(self._settings, mailbox, self._key, self.store, self._clock, self._mask)
 
-    def _context_of(self, number: str) -> str:
-        """The voice-mail context of a mailbox."""
-        mailbox = self._settings.mailboxes.get(number)
-        return mailbox.context if mailbox is not None else self._settings.system.context
+    def _mailbox_options(self, number: str) -> MailboxOptions | None:
+        """The options of a mailbox that are in force now."""
+        return self._settings.mailboxes.get(number)
 
     def resync(
         self,

@@ -149,7 +149,7 @@ class MailboxPost:
 
         if not sound:
             return Notice.TOO_LARGE
-        if not self.settings.system.send_as_attachment:
+        if not self.mailbox.send_as_attachment:
             return Notice.SWITCHED_OFF
         try:
             path = store.content(message)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from syncengine.errors import OptionsError
 from syncengine.index import Index
 from syncengine.options.install import InstallationKey
-from syncengine.options.schema import System, VoiceMailServer
+from syncengine.options.schema import Mailbox, System, VoiceMailServer
 from syncengine.replica import VoiceStore
 from syncengine.voicemail.builtin import BuiltinStore
 
@@ -17,20 +17,35 @@ def open_store(
     key: InstallationKey,
     index: Index,
     clock: Callable[[], float],
-    context_of: Callable[[str], str],
+    mailbox_of: Callable[[str], Mailbox | None],
 ) -> VoiceStore:
     """Make the store; it is not prepared yet. Raises ``OptionsError`` for a secret that cannot be read."""
     match system.voice_mail_server:
         case VoiceMailServer.BUILTIN:
             return BuiltinStore(system.state_dir / "voice", index.messages, index.passes, clock)
         case VoiceMailServer.ASTERISK:
-            return _asterisk(system, key, clock, context_of)
+            return _asterisk(system, key, clock, mailbox_of)
 
 
 def _asterisk(
-    system: System, key: InstallationKey, clock: Callable[[], float], context_of: Callable[[str], str]
+    system: System,
+    key: InstallationKey,
+    clock: Callable[[], float],
+    mailbox_of: Callable[[str], Mailbox | None],
 ) -> VoiceStore:
-    from syncengine.voicemail.asterisk import Ami, AsteriskStore, How, LockMode  # noqa: PLC0415 - if asked for
+    # Only where it is the store that is asked for.
+    from syncengine.voicemail.asterisk import Ami, AsteriskStore, ConfLimits, How, LockMode  # noqa: PLC0415
+
+    def context_of(number: str) -> str:
+        mailbox = mailbox_of(number)
+        return system.context if mailbox is None else mailbox.context
+
+    def limit(context: str, number: str) -> int | None:
+        known = conf(context, number) if conf else None
+        mailbox = mailbox_of(number)
+        return mailbox.maxmsg if known is None and mailbox is not None else known
+
+    conf = ConfLimits(system.voicemail_conf) if system.voicemail_conf else None
 
     ami = None
     if system.ami_server:
@@ -40,7 +55,7 @@ def _asterisk(
         system.state_dir / "asterisk",
         key.secret,
         context_of=context_of,
-        how=How(lock_mode=LockMode(system.spool_lock), maxmsg=system.maxmsg),
+        how=How(lock_mode=LockMode(system.spool_lock), maxmsg=system.maxmsg, limit=limit),
         ami=ami,
         clock=clock,
     )

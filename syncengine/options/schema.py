@@ -156,7 +156,14 @@ class System:
     spool_lock: Annotated[SpoolLock, About("lockmode of asterisk.conf; the two do not see each other.")] = (
         SpoolLock.LOCKFILE
     )
-    maxmsg: Annotated[Positive, About("maxmsg of voicemail.conf: how many messages a folder takes.")] = 100
+    maxmsg: Annotated[
+        Natural, About("Messages that a folder of Asterisk's takes, where voicemail_conf does not say.")
+    ] = 100
+    voicemail_conf: Annotated[
+        Path | None,
+        FilePath(optional=True),
+        About("Asterisk's voicemail.conf, from which each mailbox's maxmsg is taken as it is now."),
+    ] = None
     ami_server: Annotated[
         Host, About("Asterisk's manager interface; blank is not to use it and to work on the files.")
     ] = ""
@@ -242,6 +249,16 @@ class Mailbox:
     language: Annotated[Language, About("Language of what is sent and spoken.", shown=SYSTEMS)] = "en"
     lamp_command: Annotated[Argv, About("Run when this mailbox's lamp changes.", shown=SYSTEMS)] = ()
     context: Annotated[Context, About("Voice-mail context of this mailbox.", shown=SYSTEMS)] = "default"
+    maxmsg: Annotated[
+        Natural,
+        About(
+            "Messages that a folder of Asterisk's takes, where voicemail_conf does not say.",
+            shown=SYSTEMS,
+        ),
+    ] = 100
+    send_as_attachment: Annotated[
+        bool, About("The sound or fax is attached; off, only the notice is sent.", shown=SYSTEMS)
+    ] = True
     smtp: Smtp = field(default_factory=Smtp)
     imap4: Imap4 = field(default_factory=Imap4)
     pop3: Pop3 = field(default_factory=Pop3)

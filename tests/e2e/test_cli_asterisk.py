@@ -10,11 +10,13 @@ from syncengine.options.files import load
 CONF = """
 [general]
 format = wav49|gsm|wav
+#include vm_general.inc
+#include gone.inc
 [zonemessages]
 vienna = Europe/Vienna|'vm-received' Q 'digits/at' R
 [default]
 101 => 1234,Peter Adams,petera@example.com,,tz=vienna|delete=yes
-102 => 4321,Dana,dana@example.com
+102 => 4321,Dana,dana@example.com|copy@example.com,pager@example.com,attach=no|maxmsg=20
 [sales]
 201 => 1111,Sales,sales@example.com
 """
@@ -24,6 +26,7 @@ def test_every_entry_becomes_a_mailbox_that_is_off(tmp_path, capsys):
     config = tmp_path / "syncengine.toml"
     conf = tmp_path / "voicemail.conf"
     conf.write_text(CONF)
+    (tmp_path / "vm_general.inc").write_text("maxmsg = 50\n")
     assert main(["--config", str(config), "init"]) == 0
     capsys.readouterr()
     assert main(["--config", str(config), "--json", "asterisk", "import", str(conf)]) == 0
@@ -31,7 +34,11 @@ def test_every_entry_becomes_a_mailbox_that_is_off(tmp_path, capsys):
 
     assert told["made"] == ["101", "102", "201"]
     assert any("delete=yes" in line for line in told["warnings"])
+    assert told["unread"] == ["gone.inc"]
     mailboxes = load(config).mailboxes
+    assert (mailboxes["102"].copies, mailboxes["102"].send_as_attachment) == (("copy@example.com",), False)
+    assert mailboxes["101"].send_as_attachment
+    assert [mailboxes[n].maxmsg for n in ("101", "102", "201")] == [50, 20, 50]
     assert (mailboxes["101"].email_name, mailboxes["101"].timezone) == ("petera@example.com", "Europe/Vienna")
     assert mailboxes["201"].context == "sales"
     assert not any(mailbox.email_integration for mailbox in mailboxes.values())

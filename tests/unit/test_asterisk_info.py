@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncengine.voicemail.asterisk.conf import mailboxes_from, read_conf
+from syncengine.voicemail.asterisk.conf import read_conf
 from syncengine.voicemail.asterisk.info import MessageInfo, caller_text, parse_info, render_info
 from tests.support.asterisk import description
 
@@ -102,7 +102,7 @@ nonsense without equals
 
 
 def test_reads_the_mailboxes_of_a_voicemail_conf():
-    found = {m.number: m for m in mailboxes_from(CONF)}
+    found = {m.number: m for m in read_conf(CONF).mailboxes}
     assert set(found) == {"101", "102", "200"}
     peter, mary, sales = found["101"], found["102"], found["200"]
     assert (peter.context, peter.name) == ("default", "Peter Adams")
@@ -111,7 +111,7 @@ def test_reads_the_mailboxes_of_a_voicemail_conf():
     assert (mary.name, mary.emails, mary.delete, mary.moveheard) == ("Mary", (), True, False)
     assert (mary.attach, mary.tz, mary.maxmsg) == (False, "America/Chicago", 50)
     assert (sales.context, sales.name) == ("sales", "Sales; West")
-    assert read_conf(CONF).includes == ("vm_general.inc",)
+    assert read_conf(CONF).maxmsg == 50
 
 
 def test_no_password_comes_out():
@@ -121,6 +121,6 @@ def test_no_password_comes_out():
 
 @given(st.text(alphabet="[]=>,|;-\\#abc101\n \t", max_size=200))
 def test_reads_any_text_as_a_conf(text: str):
-    for mailbox in mailboxes_from(text):
+    for mailbox in read_conf(text).mailboxes:
         assert mailbox.maxmsg >= 0
         assert "/" not in mailbox.number

@@ -84,6 +84,7 @@ def read(file: Path) -> Settings | None:
 
 
 @given(st.binary(max_size=200) | PIECES, st.binary(max_size=100) | PIECES)
+@settings(deadline=None)
 def test_no_bytes_break_the_reading(main, drop_in):
     with folder() as place:
         write(place / "syncengine.toml", main)
@@ -94,7 +95,7 @@ def test_no_bytes_break_the_reading(main, drop_in):
 @given(
     TREES, st.dictionaries(st.sampled_from(["system", "sync", "mailboxes", "vmconfig"]), TREES, max_size=4)
 )
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_no_tree_of_values_breaks_the_reading(tree, tables):
     with folder() as place:
         write(place / "syncengine.toml", tomlkit.dumps(tree | tables))
@@ -103,7 +104,7 @@ def test_no_tree_of_values_breaks_the_reading(tree, tables):
 
 
 @given(TREES)
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_no_mailbox_breaks_the_reading(tree):
     with folder() as place:
         write(place / "syncengine.toml", tomlkit.dumps({"mailboxes": {"101": tree}}))

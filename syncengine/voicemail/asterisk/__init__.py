@@ -6,7 +6,8 @@ known by what it is, never by where it lies.
 
 from syncengine.voicemail.asterisk.ami import Ami
 from syncengine.voicemail.asterisk.box import How
-from syncengine.voicemail.asterisk.conf import ConfMailbox, mailboxes_from, read_conf
+from syncengine.voicemail.asterisk.conf import ConfMailbox, read_conf
+from syncengine.voicemail.asterisk.conffiles import ConfLimits, load_conf
 from syncengine.voicemail.asterisk.locks import LockMode
 from syncengine.voicemail.asterisk.store import AsteriskStore
 from syncengine.voicemail.asterisk.watcher import SpoolWatcher
@@ -14,10 +15,11 @@ from syncengine.voicemail.asterisk.watcher import SpoolWatcher
 __all__ = [
     "Ami",
     "AsteriskStore",
+    "ConfLimits",
     "ConfMailbox",
     "How",
     "LockMode",
     "SpoolWatcher",
-    "mailboxes_from",
+    "load_conf",
     "read_conf",
 ]

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +62,8 @@ class How:
     lock_mode: LockMode = LockMode.LOCKFILE
     lock_timeout: float = 5.0
     maxmsg: int = 100
+    limit: Callable[[str, str], int | None] | None = None
+    """Context and mailbox -> how many messages a folder there takes; None where ``maxmsg`` holds."""
     settle: float = 0.06
     """A folder that was changed less than this ago may be in the middle of something."""
     patience: float = 2.0
@@ -82,6 +84,11 @@ class Box:
     """How folders were when we ourselves had just changed them."""
     _emptied: dict[str, dict[int, float]] = field(default_factory=dict)
     """Folder -> the numbers that we emptied, and when."""
+
+    @property
+    def _maxmsg(self) -> int:
+        limit = self.how.limit(self.context, self.mailbox) if self.how.limit else None
+        return self.how.maxmsg if limit is None else limit
 
     @property
     def _area(self) -> Path:
@@ -191,7 +198,7 @@ class Box:
             if resumed:
                 put_again(hold, folder)
             else:
-                put(hold, folder, max(free_number(folder, self.how.maxmsg), self._floor(target)))
+                put(hold, folder, max(free_number(folder, self._maxmsg), self._floor(target)))
         self._trust(target)
         sync_folder(folder)
 
@@ -211,7 +218,7 @@ class Box:
         fresh = {n: at for n, at in self._emptied.get(folder, {}).items() if at > oldest}
         self._emptied[folder] = fresh
         floor = max(fresh, default=-1) + 1
-        return floor if floor < min(self.how.maxmsg, MAX_NUMBER) else 0
+        return floor if floor < min(self._maxmsg, MAX_NUMBER) else 0
 
     # Moving
 
@@ -225,7 +232,7 @@ class Box:
         hold = new_hold(self.held, _record(known, entry, Phase.TAKING, target))
         try:
             with two_locks(source, destination, self._notes, self.how.lock_mode, self.how.lock_timeout):
-                number = max(free_number(destination, self.how.maxmsg), self._floor(target))
+                number = max(free_number(destination, self._maxmsg), self._floor(target))
                 if taken := take(hold, source):
                     self._note_emptied(entry)
                     put(hold, destination, number)
@@ -300,7 +307,7 @@ class Box:
     def room_in(self, target: str) -> None:
         """Raise ``FolderFull`` if a folder has no room for another message."""
         (self.folder / target).mkdir(exist_ok=True)
-        free_number(self.folder / target, self.how.maxmsg)
+        free_number(self.folder / target, self._maxmsg)
 
     # Contents
 

@@ -15,7 +15,7 @@ MAX_CHARACTERS = 8 * 1024 * 1024
 """Characters of a file that are looked at."""
 
 _SECTION = re.compile(r"\[([^\]]{1,80})\]\s*(?:\(.*\))?")
-_INCLUDE = re.compile(r"#(?:try)?include\s+[\"<]?([^\">]+?)[\">]?\s*")
+_INCLUDE = re.compile(r"#(try)?include\s+[\"<]?([^\">]+?)[\">]?\s*")
 _NUMBER = re.compile(r"(?!\.)[A-Za-z0-9_.+-]{1,80}")
 _TRUE = frozenset({"yes", "true", "y", "t", "1", "on"})
 _NO_CONTEXTS = frozenset({"general", "zonemessages"})
@@ -52,8 +52,7 @@ class ConfMailbox:
     @property
     def maxmsg(self) -> int:
         """How many messages a folder holds."""
-        text = self.options.get("maxmsg", "100")
-        return min(int(text), 9999) if text.isdecimal() and len(text) < 7 else 100
+        return _maxmsg(self.options)
 
     @property
     def tz(self) -> str:
@@ -67,25 +66,28 @@ class VoicemailConf:
 
     general: Mapping[str, str]
     mailboxes: tuple[ConfMailbox, ...]
-    includes: tuple[str, ...]
-    """Files it includes, which the reader has to read too (FreePBX keeps most of it in those)."""
+
+    @property
+    def maxmsg(self) -> int:
+        """How many messages a folder of a mailbox without an entry of its own holds."""
+        return _maxmsg(self.general)
 
 
-def mailboxes_from(text: str) -> list[ConfMailbox]:
-    """Return the mailboxes of a ``voicemail.conf``."""
-    return list(read_conf(text).mailboxes)
+@dataclass(frozen=True, slots=True)
+class Include:
+    """A line that takes in another file; ``optional`` says nothing if there is none."""
+
+    name: str
+    optional: bool
 
 
 def read_conf(text: str) -> VoicemailConf:
     """Read a ``voicemail.conf``; of a repeated mailbox the first entry counts, of a setting the last."""
     sections: dict[str, list[tuple[str, str]]] = {}
-    includes: list[str] = []
     section = ""
     for line in _lines(text[:MAX_CHARACTERS]):
         if match := _SECTION.fullmatch(line):
             section = match[1].strip()
-        elif match := _INCLUDE.fullmatch(line):
-            includes.append(match[1])
         else:
             key, equals, value = line.partition("=")
             if equals:
@@ -99,7 +101,26 @@ def read_conf(text: str) -> VoicemailConf:
             for number, value in rows:
                 if _NUMBER.fullmatch(number) and (context, number) not in found:
                     found[context, number] = _entry(context, number, value, general, zones)
-    return VoicemailConf(MappingProxyType(general), tuple(found.values()), tuple(includes))
+    return VoicemailConf(MappingProxyType(general), tuple(found.values()))
+
+
+def includes_of(text: str) -> Iterator[str | Include]:
+    """The text in pieces: what stands between the includes, and these."""
+    kept: list[str] = []
+    for line in text.splitlines():
+        if match := _INCLUDE.fullmatch(re.sub(r"(?<!\\\\);.*", "", line).strip()):
+            yield "\n".join(kept)
+            kept = []
+            yield Include(match[2], optional=match[1] is not None)
+        else:
+            kept.append(line)
+    yield "\n".join(kept)
+
+
+def _maxmsg(options: Mapping[str, str]) -> int:
+    """By Asterisk's rules: 100 where it is missing or nonsense, 9999 at most."""
+    text = options.get("maxmsg", "100")
+    return min(int(text), 9999) if text.isdecimal() and len(text) < 7 else 100
 
 
 def _entry(
