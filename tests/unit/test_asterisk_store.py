@@ -227,9 +227,9 @@ def test_nine_thousand_nine_hundred_and_ninety_nine_messages(world: World):
     first = store.listing("101")
     assert first.proven
     assert len({m.token for m in first.messages}) == 9999
-    begun = time.monotonic()
+    begun = time.process_time()
     assert store.listing("101") == first
-    assert time.monotonic() - begun < 3
+    assert time.process_time() - begun < 3
     how = How(maxmsg=9999, settle=0.01)
     roomy = AsteriskStore(world.spool, world.folder / "state", SECRET, how=how)
     assert roomy.change(first.messages[5000], State.HEARD)
