@@ -10,12 +10,15 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import logging
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from syncengine.web.sessions import Attempts, Sessions, network
 from syncengine.web.users import Users
 from syncengine.web.who import LOCAL, Role, Who
+
+_log = logging.getLogger(__name__)
 
 _OF_ADDRESS, _OF_USER = (20, 60.0), (10, 300.0)
 """So many wrong passwords in so many seconds, and none is looked at any more."""
@@ -134,6 +137,7 @@ class Door:
         if who is None and shared and self.access.password is not None:
             who = _EVERYBODY if _same(password, self.access.password) else None
         if who is None:
+            _log.warning("%s: wrong name or password for %.70r", address, name)
             raise Refused(later=False)
         for attempts, key in tried:
             attempts.forgive(key)

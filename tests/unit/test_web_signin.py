@@ -100,6 +100,12 @@ def test_a_wrong_password_is_told_in_the_same_words_whoever_it_is(browser):
     assert browser.get("/").status == 303
 
 
+def test_a_wrong_password_is_a_line_in_the_log_without_the_password(browser, caplog):
+    sign_in(browser, "eve\n\x1b[2J", "very secret")
+    (line,) = [one.getMessage() for one in caplog.records if one.name == "syncengine.web.door"]
+    assert line == r"127.0.0.1: wrong name or password for 'eve\n\x1b[2J'"
+
+
 def test_a_form_of_another_site_signs_nobody_in(browser):
     browser.get("/sign-in")
     form = {"name": "olga", "password": PASSWORD}
