@@ -43,6 +43,7 @@ from syncengine.rules.guard import Limits
 from syncengine.rules.identity import recognise
 from syncengine.rules.plan import Policy
 
+_NOTHING = HeaderFields()
 _MUCH = 100
 """Changes that bring some 50 kB: more than a connection's first three flights carry (RFC 6928)."""
 
@@ -100,7 +101,9 @@ class Binding:
         return self.settings.system.sync_pending_timer or 0.0
 
     def recognise(self, header: HeaderFields) -> Token | None:
-        """Whose message a header is."""
+        """Whose message a header is; by the hundred thousand they are other people's, and say nothing."""
+        if header == _NOTHING:
+            return None
         post = self.post
         return recognise(header, domain=post.domain, mailbox=self.number, own_addresses=post.own_addresses())
 

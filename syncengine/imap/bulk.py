@@ -14,7 +14,11 @@ from syncengine.imap.wire import flag_set
 
 _FLAGS = rb"FLAGS \(([^()\"\[\r\n]*)\)"
 SHAPE = re.compile(
-    rb"\* \d{1,10} FETCH \((?:UID (\d{1,10}) " + _FLAGS + rb"|" + _FLAGS + rb" UID (\d{1,10}))"
+    rb"\* \d{1,10} FETCH \((?:UID (\d{1,10})(?: MODSEQ \((\d{1,18})\))? "
+    + _FLAGS
+    + rb"|"
+    + _FLAGS
+    + rb" UID (\d{1,10}))"
     rb"(?: MODSEQ \((\d{1,18})\))?"
     rb"(?: INTERNALDATE \"([^\"\\\r\n]{0,40})\")?(?: RFC822\.SIZE (\d{1,18}))?"
     rb"(?:\)| BODY\[HEADER\.FIELDS \([^()\"\r\n]*\)\] \{(\d{1,5})\})\r\n"
@@ -27,13 +31,13 @@ def fetches(data: bytes) -> tuple[list[Fetch], int]:
     found: list[Fetch] = []
     at = 0
     while match := SHAPE.match(data, at):
-        uid_before, flags_after, flags_before, uid_after, modseq, date, octets, size = match.groups()
+        uid_before, early, flags_after, flags_before, uid_after, late, date, octets, size = match.groups()
         uid = int(uid_before or uid_after)
         end = match.end()
         if not 0 < uid <= LARGEST_UID:
             break
         flags = flag_set(flags_after if uid_before else flags_before)
-        number = int(modseq) if modseq else None
+        number = int(modseq) if (modseq := late or early) else None
         whole = int(octets) if octets else None
         if size is None:
             found.append(Fetch(uid, flags, number, {}, whole, date or b""))

@@ -1,4 +1,4 @@
-"""What the engine does to messages: flags, moves, deletes. Confirmed only by what the server shows.
+"""Moves and deletes of messages. Confirmed only by what the server shows.
 
 Nothing is removed but by UID (UID MOVE, UID EXPUNGE); plain EXPUNGE and CLOSE are never sent, since
 they would remove what others have marked. Before a message is moved or deleted its token is read
@@ -7,24 +7,18 @@ again under the same SELECT.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Mapping, Sequence
 
 from syncengine.errors import FolderError
 from syncengine.imap import stripped
 from syncengine.imap.commands import Reply, command
 from syncengine.imap.errors import WireError
-from syncengine.imap.found import found_in, headers
-from syncengine.imap.responses import Condition
+from syncengine.imap.found import found_in, headers, marks
 from syncengine.imap.session import Session
 from syncengine.imap.uidset import UidSet, chunks
 from syncengine.imap.wire import copied
 from syncengine.model import (
     DELETED,
-    SEEN,
-    FlagChange,
-    FlagState,
-    ModSeq,
     Outcome,
     Place,
     Token,
@@ -34,86 +28,6 @@ from syncengine.model import (
 from syncengine.replica import Recognise
 
 NO_UIDPLUS = "the server cannot expunge single messages (no UIDPLUS): it stays there, marked as deleted"
-
-
-def mark(session: Session, changes: Sequence[FlagChange]) -> tuple[Outcome, ...]:
-    """Set or clear ``\\Seen``: one STORE per folder and direction, then the server's own FETCH."""
-    outcomes: dict[Place, Outcome] = {}
-    for (folder, uidvalidity), group in _by_folder(changes):
-        try:
-            opened = session.ensure(folder, uidvalidity)
-            done = _mark_folder(session, group, condstore=opened.highestmodseq is not None)
-        except FolderError as error:
-            done = [Outcome(change.token, done=False, error=str(error)) for change in group]
-        outcomes |= {change.place: outcome for change, outcome in zip(group, done, strict=True)}
-    return tuple(outcomes[change.place] for change in changes)
-
-
-def _by_folder(changes: Iterable[FlagChange]) -> Iterator[tuple[tuple[str, UidValidity], list[FlagChange]]]:
-    def key(change: FlagChange) -> tuple[str, UidValidity]:
-        return change.place.folder, change.place.uidvalidity
-
-    for place, group in groupby(sorted(changes, key=key), key):
-        yield place, list(group)
-
-
-def _mark_folder(session: Session, changes: Sequence[FlagChange], *, condstore: bool) -> list[Outcome]:
-    """STOREs of one folder and the FETCH that confirms them, all in one flush."""
-    commands = []
-    for sign, group, limit in _stores(changes, condstore=condstore):
-        since = b" (UNCHANGEDSINCE %d)" % limit if limit is not None else b""
-        for text, _ in chunks(change.place.uid for change in group):
-            commands.append(command(b"UID STORE %s%s %sFLAGS.SILENT (\\Seen)" % (text.encode(), since, sign)))
-    stored = len(commands)
-    items = b"(UID FLAGS MODSEQ)" if condstore else b"(UID FLAGS)"
-    for text, _ in chunks(change.place.uid for change in changes):
-        commands.append(command(b"UID FETCH %s %s" % (text.encode(), items)))
-    reply = session.run(commands)
-    shown = {
-        fetch.uid: FlagState(Uid(fetch.uid), fetch.flags, ModSeq(fetch.modseq) if fetch.modseq else None)
-        for fetch in reply.untagged.fetches
-        if fetch.flags is not None
-    }
-    refused = _modified(reply.results[:stored])
-    return [_marked(change, shown.get(change.place.uid), refused, reply) for change in changes]
-
-
-def _stores(
-    changes: Sequence[FlagChange], *, condstore: bool
-) -> Iterator[tuple[bytes, list[FlagChange], int | None]]:
-    """Sign, changes, and the MODSEQ above which they must not be made.
-
-    All of a folder was observed up to the highest of the MODSEQs, so that one limit serves all.
-    """
-    for sign, seen in ((b"+", True), (b"-", False)):
-        group = [change for change in changes if change.seen is seen]
-        guarded = [change for change in group if condstore and change.unchanged_since is not None]
-        if guarded:
-            yield sign, guarded, max(change.unchanged_since or 0 for change in guarded)
-        free = [change for change in group if change not in guarded]
-        if free:
-            yield sign, free, None
-
-
-def _modified(results: Iterable[Condition]) -> UidSet:
-    """UIDs that a conditional STORE left alone (RFC 7162 section 3.1.3)."""
-    return UidSet.union(UidSet.parse(result.arguments) for result in results if result.code == "MODIFIED")
-
-
-def _marked(change: FlagChange, shown: FlagState | None, refused: UidSet, reply: Reply) -> Outcome:
-    if shown is None:
-        return Outcome(change.token, done=False, error=reply.refusal or None, moved_on=not reply.refusal)
-    if (SEEN in shown.flags) is change.seen:
-        return Outcome(change.token, done=True, place=change.place, flags=shown)
-    # An OK that the FETCH contradicts is no failure: the change is not confirmed, and tried again.
-    return Outcome(
-        change.token,
-        done=False,
-        error=f"the server did not take the flag: {reply.refusal}" if reply.refusal else None,
-        place=change.place,
-        flags=shown,
-        moved_on=change.place.uid in refused,
-    )
 
 
 def move(
@@ -142,7 +56,8 @@ def _move_folder(
     outcomes: dict[Uid, Outcome] = {}
     for text, uids in chunks(wanted):
         ours = {Uid(uid): wanted[Uid(uid)] for uid in uids}
-        reply = session.within(where.folder, where.uidvalidity, [headers(text, modseq=False)])
+        asked = headers(text, modseq=False) if any(ours.values()) else marks(text)
+        reply = session.within(where.folder, where.uidvalidity, [asked])
         there = {
             found.place.uid: recognise(found.header) or Token("")
             for found in found_in(where.folder, where.uidvalidity, reply, 1)

@@ -13,6 +13,7 @@ from syncengine.rules.identity import HEADER_NAMES, parse_header_block
 HEADER_SECTION = f"BODY.PEEK[HEADER.FIELDS ({' '.join(HEADER_NAMES).upper()})]".encode()
 """What is asked of the server to recognise a message by."""
 
+_MARKS = b"BODY.PEEK[HEADER.FIELDS (X-VM-MESSAGE-UUID MESSAGE-ID)]"
 _NO_TOKEN = HeaderFields()
 
 
@@ -21,6 +22,11 @@ def headers(uids: str, *, modseq: bool) -> Command:
     return command(
         b"UID FETCH %s (UID FLAGS %s%s)" % (uids.encode(), b"MODSEQ " if modseq else b"", HEADER_SECTION)
     )
+
+
+def marks(uids: str) -> Command:
+    """The command that reads no more than shows whether a message carries a token."""
+    return command(b"UID FETCH %s (UID FLAGS %s)" % (uids.encode(), _MARKS))
 
 
 def token_fields(block: bytes) -> HeaderFields:

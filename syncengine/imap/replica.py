@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from syncengine.errors import FolderError
-from syncengine.imap import change, listing, store
+from syncengine.imap import change, flags, listing, store
 from syncengine.imap.channel import Trace
 from syncengine.imap.commands import command
 from syncengine.imap.observe import EMAILS, Known, observe
@@ -73,7 +73,7 @@ class ImapAccount:
 
     def mark(self, changes: Sequence[FlagChange]) -> tuple[Outcome, ...]:
         """Set or clear ``\\Seen``."""
-        return change.mark(self._session, changes)
+        return flags.mark(self._session, changes)
 
     def delete(self, targets: Mapping[Place, Token], trash: Folder | None) -> tuple[Outcome, ...]:
         """Move to ``trash``, None: expunge by UID."""

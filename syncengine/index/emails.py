@@ -20,6 +20,7 @@ from syncengine.model import (
     DELETED,
     SEEN,
     Cursor,
+    FlagState,
     FolderDelta,
     ModSeq,
     Outcome,
@@ -316,16 +317,20 @@ class Emails:
 
     def record_marked(self, account: int, outcomes: Iterable[tuple[EmailRow, Outcome]]) -> None:
         """Record the flags that the server's own FETCH showed after our STORE."""
+        shown: dict[str, list[FlagState]] = {}
         with self._db.write():
             for row, outcome in outcomes:
-                folder = self._folder(account, row.place.folder)
                 if outcome.flags is not None:
-                    self._db.execute(
-                        "UPDATE emails SET seen = ?, deleted = ? WHERE folder = ? AND uid = ?",
-                        [SEEN in outcome.flags.flags, DELETED in outcome.flags.flags, folder, row.place.uid],
-                    )
-                    self._settle(folder, [row.place.uid])
-                self._fail(folder, row, outcome.error)
+                    shown.setdefault(row.place.folder, []).append(outcome.flags)
+                if outcome.error is not None:
+                    self._fail(self._folder(account, row.place.folder), row, outcome.error)
+            for name, states in shown.items():
+                folder = self._folder(account, name)
+                self._db.executemany(
+                    "UPDATE emails SET seen = ?, deleted = ? WHERE folder = ? AND uid = ?",
+                    [(SEEN in s.flags, DELETED in s.flags, folder, s.uid) for s in states],
+                )
+                self._settle(folder, [state.uid for state in states])
 
     def record_moved(self, account: int, outcomes: Iterable[tuple[EmailRow, Outcome]]) -> None:
         """Record where mails are now; one whose new place the server did not name is let go of."""

@@ -377,7 +377,8 @@ def test_fetches_read_in_bulk_are_those_read_one_by_one(
     for uid, flags, modseq, block, first in rows:
         text = b"FLAGS (%s)" % b" ".join(flag.encode() for flag in sorted(flags))
         items = [b"UID %d" % uid, text] if first else [text, b"UID %d" % uid]
-        items += [b"MODSEQ (%d)" % modseq] if modseq else []
+        if modseq:
+            items.insert(1 if modseq % 2 else 2, b"MODSEQ (%d)" % modseq)
         head = b"* 7 FETCH (" + b" ".join(items)
         if block is None:
             responses.append([head + b")"])
@@ -397,9 +398,10 @@ def test_fetches_read_in_bulk_are_those_read_one_by_one(
 def test_the_usual_shapes_are_read_in_bulk() -> None:
     data = b"* 1 FETCH (UID 5 FLAGS (\\Seen) MODSEQ (7))\r\n* 2 FETCH (FLAGS () UID 6)\r\n"
     literal = b"* 3 FETCH (UID 8 FLAGS () MODSEQ (9) BODY[HEADER.FIELDS (FROM TO)] {6}\r\na: b\r\n)\r\n"
-    found, octets = fetches(data + literal + b"v1 OK\r\n")
-    assert [fetch.uid for fetch in found] == [5, 6, 8]
-    assert octets == len(data + literal)
+    stored = b"* 4 FETCH (UID 9 MODSEQ (11) FLAGS (\\Seen))\r\n"
+    found, octets = fetches(data + literal + stored + b"v1 OK\r\n")
+    assert [(fetch.uid, fetch.modseq) for fetch in found] == [(5, 7), (6, None), (8, 9), (9, 11)]
+    assert octets == len(data + literal + stored)
     assert found[2].sections == {"HEADER.FIELDS": b"a: b\r\n"}
 
 
