@@ -12,7 +12,7 @@ FUZZ ?= 300
 
 EXTRAS := media,speech,demo,metrics,web,test,lint
 
-.PHONY: help demo test torture fuzz test-in-docker lint servers mails bench bench-service constraints clean
+.PHONY: help demo test torture fuzz test-in-docker lint servers mails bench bench-service soak constraints clean
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -55,6 +55,9 @@ bench: .venv/test.stamp servers ## speed beside mbsync, OfflineIMAP and interima
 
 bench-service: .venv/test.stamp servers ## ten thousand mailboxes in one process, half an hour; ARGS="--mailboxes 1000" is shorter
 	$(BIN)/python -m tests.bench.service $(ARGS)
+
+soak: .venv/test.stamp ## 300,000 changes through one service: does anything grow? An hour or two; ARGS="--changes 20000"
+	$(BIN)/python -m tests.bench.service.soak $(ARGS)
 
 constraints: ## remake constraints.txt from the newest versions that fit together
 	rm -rf .cache/constraints

@@ -39,16 +39,17 @@ class Pool:
         self._on_exit = on_exit
         self._jobs: deque[Job] = deque()
         self._running: dict[int, float] = {}
-        self._idle = 0
+        self._idle: list[threading.Condition] = []
+        """One for each thread without a job; the last in is the first out, so that those too many end."""
         self._alive = 0
         self._threads: set[threading.Thread] = set()
         self._closed = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
 
     @property
     def room(self) -> bool:
         """Whether another job would start at once and may."""
-        with self._changed:
+        with self._lock:
             waiting = len(self._jobs)
             at_pace = self._at_pace(time.monotonic())
             return at_pace + waiting < self._size and len(self._running) + waiting < self._most
@@ -56,17 +57,17 @@ class Pool:
     @property
     def busy(self) -> int:
         """Jobs that run or wait."""
-        with self._changed:
+        with self._lock:
             return len(self._running) + len(self._jobs)
 
     def submit(self, job: Job) -> None:
         """Run ``job`` as soon as a thread is free; after :meth:`close` nothing is taken any more."""
-        with self._changed:
+        with self._lock:
             if self._closed:
                 return
             self._jobs.append(job)
-            if self._idle >= len(self._jobs):
-                self._changed.notify()
+            if self._idle:
+                self._idle.pop().notify()
             elif self._alive < self._most:
                 self._alive += 1
                 thread = threading.Thread(target=self._work, name=f"syncengine-{self._name}", daemon=True)
@@ -75,10 +76,11 @@ class Pool:
 
     def close(self, until: float) -> bool:
         """Take nothing more and wait for what runs, to a moment of the monotonic clock; whether all ended."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._jobs.clear()
-            self._changed.notify_all()
+            for idle in self._idle:
+                idle.notify()
             threads = tuple(self._threads)
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
@@ -98,20 +100,21 @@ class Pool:
                     _log.exception("a fault of syncengine in a job of %s", self._name)
         finally:
             self._on_exit()
-            with self._changed:
+            with self._lock:
                 self._threads.discard(threading.current_thread())
 
     def _next(self, me: int) -> Job | None:
-        with self._changed:
+        with self._lock:
             self._running.pop(me, None)
             end = time.monotonic() + _LINGER
+            turn = threading.Condition(self._lock)
             while not self._jobs:
                 left = end - time.monotonic()
                 if self._closed or left <= 0:
                     self._alive -= 1
                     return None
-                self._idle += 1
-                self._changed.wait(left)
-                self._idle -= 1
+                self._idle.append(turn)
+                if not turn.wait(left) and turn in self._idle:
+                    self._idle.remove(turn)
             self._running[me] = time.monotonic()
             return self._jobs.popleft()

@@ -33,6 +33,22 @@ def test_jobs_run_and_a_fault_in_one_ends_no_thread(caplog):
     assert not [t for t in threading.enumerate() if t.name == "syncengine-test"]
 
 
+def test_of_several_idle_threads_the_last_one_works(gate):
+    """So that those too many have nothing to do for long enough to end."""
+    pool = Pool("test", size=8, most=8)
+    for _ in range(4):
+        pool.submit(gate.wait)
+    eventually(lambda: pool.busy == 4)
+    gate.set()
+    eventually(lambda: pool.busy == 0 and len(pool._idle) == 4)
+    workers = set()
+    for _ in range(20):
+        pool.submit(lambda: workers.add(threading.get_ident()))
+        eventually(lambda: pool.busy == 0 and len(pool._idle) == 4)
+    assert len(workers) == 1
+    assert pool.close(time.monotonic() + 5)
+
+
 def test_a_job_that_waits_for_long_makes_room_for_another(gate):
     pool = Pool("test", size=1, most=3, patience=0.05)
     pool.submit(gate.wait)

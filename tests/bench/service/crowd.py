@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tests.support.base import HOST
 from tests.support.simimap import SimAccount, SimServer
+from tests.support.simimap.folder import Folder
 from tests.support.simimap.session import Close, Effect, Send, Session
 
 PASSWORD = "secret"
@@ -85,6 +86,8 @@ class Line(asyncio.Protocol):
         if self._place in self._crowd.silent:
             return
         self.carry_out(self.session.feed(data))
+        # What happened before IDLE began is told when it begins.
+        self.carry_out(self.session.poll())
         if self.session.account is not None:
             self._crowd.lines[self.session.account.user].add(self)
 
@@ -121,6 +124,8 @@ class Orders:
                 return {user: self._turn(self._crowd.accounts[user]) for user in users}
             case "changed":
                 return {user: self._crowd.changed.get(user, 0.0) for user in users}
+            case "live":
+                return {user: _live(self._crowd.accounts[user]) for user in users}
             case "silence":
                 places = order["places"]
                 assert isinstance(places, list)
@@ -138,12 +143,23 @@ class Orders:
 
     def _turn(self, account: SimAccount) -> float:
         """Read the first message, or unread it; when."""
-        for name, folder in account.folders.items():
+        for name, folder in _live_folders(account):
             for uid, entry in folder.entries.items():
                 change = account.unflag if "\\Seen" in entry.flags else account.flag
                 change(name, uid, "\\Seen")
                 return self._crowd.changed[account.user]
         raise ValueError(f"{account.user}: no message")
+
+
+def _live(account: SimAccount) -> list[bool]:
+    """Of each message outside Trash whether it is read."""
+    return [
+        "\\Seen" in entry.flags for _, folder in _live_folders(account) for entry in folder.entries.values()
+    ]
+
+
+def _live_folders(account: SimAccount) -> list[tuple[str, Folder]]:
+    return [(name, folder) for name, folder in account.folders.items() if folder.special != "\\Trash"]
 
 
 def _messages(account: SimAccount) -> int:

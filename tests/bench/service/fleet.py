@@ -73,9 +73,8 @@ class Crowd:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(60)
+        with self.process:  # closes both pipes and waits; the end of its stdin is its own
+            pass
 
 
 class Installation:
