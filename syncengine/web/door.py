@@ -11,6 +11,8 @@ import hashlib
 import hmac
 import ipaddress
 import logging
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -22,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 _OF_ADDRESS, _OF_USER = (20, 60.0), (10, 300.0)
 """So many wrong passwords in so many seconds, and none is looked at any more."""
+_MOST_MET = 4096
 _EVERYBODY = Who("password", Role.OPERATOR)
 
 
@@ -77,6 +80,8 @@ class Door:
         self.sessions = Sessions()
         self._addresses = Attempts(*_OF_ADDRESS, keys=4096)
         self._names = Attempts(*_OF_USER, keys=4096)
+        self._met: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
         self._closed = access.password is not None or not access.local
 
     @property
@@ -127,10 +132,13 @@ class Door:
         return self._known(name, password, address, shared=True)
 
     def _known(self, name: str, password: str, address: str, *, shared: bool) -> Who:
-        # Any name is counted, a user's or not: nobody learns which is one.
-        tried = [(self._addresses, network(address))]
+        one = network(address)
+        met = f"{name}\0{one}"
+        tried = [(self._addresses, one)]
         if self.users.all():
-            tried.append((self._names, name[:64]))
+            # Any name is counted, a user's or not: nobody learns which is one. Where a user came from
+            # before he is counted apart, so that others who try his name do not keep him out.
+            tried.append((self._names, f"met {met}" if met in self._met else f"name {name[:64]}"))
         if not all(attempts.begin(key) for attempts, key in tried):
             raise Refused(later=True)
         who = self.users.knows(name, password)
@@ -141,7 +149,15 @@ class Door:
             raise Refused(later=False)
         for attempts, key in tried:
             attempts.forgive(key)
+        self._meet(met)
         return who
+
+    def _meet(self, met: str) -> None:
+        with self._lock:
+            self._met[met] = None
+            self._met.move_to_end(met)
+            while len(self._met) > _MOST_MET:
+                self._met.popitem(last=False)
 
 
 def _same(given: str, password: str) -> bool:

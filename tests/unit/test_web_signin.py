@@ -13,7 +13,7 @@ import pytest
 from syncengine.engine.engine import Engine
 from syncengine.errors import UsageError
 from syncengine.web.audit import Audit
-from syncengine.web.door import Access
+from syncengine.web.door import Access, Door, Refused, Visit
 from syncengine.web.server import WebServer
 from syncengine.web.sessions import IDLE, WHOLE, Attempts, Sessions, network
 from syncengine.web.users import Users
@@ -118,6 +118,24 @@ def test_a_users_password_cannot_be_tried_without_end(browser):
     assert statuses == [403] * 10 + [429] * 2
     assert sign_in(browser).status == 429
     assert sign_in(browser, "sam").status == 303
+
+
+def test_who_tries_a_name_from_elsewhere_does_not_keep_its_user_out(users):
+    door = Door(Access(), users)
+    door.sign_in(Visit("cookie"), "olga", PASSWORD, "192.0.2.1")
+    for number in range(12):
+        with pytest.raises(Refused):
+            door.sign_in(Visit("cookie"), "olga", "wrong horse", f"198.51.100.{number}")
+    with pytest.raises(Refused) as refused:
+        door.sign_in(Visit("cookie"), "olga", PASSWORD, "203.0.113.1")
+    assert refused.value.later
+    assert door.sign_in(Visit("cookie"), "olga", PASSWORD, "192.0.2.1").name == "olga"
+    for _ in range(10):
+        with pytest.raises(Refused):
+            door.sign_in(Visit("cookie"), "olga", "wrong horse", "192.0.2.1")
+    with pytest.raises(Refused) as refused:
+        door.sign_in(Visit("cookie"), "olga", PASSWORD, "192.0.2.1")
+    assert refused.value.later
 
 
 def test_an_address_cannot_try_names_without_end(browser):
