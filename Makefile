@@ -12,7 +12,7 @@ FUZZ ?= 300
 
 EXTRAS := media,speech,demo,metrics,web,test,lint
 
-.PHONY: help demo test torture fuzz test-in-docker lint servers mails bench bench-service soak constraints clean
+.PHONY: help demo test torture fuzz test-in-docker lint servers mails bench bench-service soak screenshots constraints clean
 
 help: ## show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -58,6 +58,9 @@ bench-service: .venv/test.stamp servers ## ten thousand mailboxes in one process
 
 soak: .venv/test.stamp ## 300,000 changes through one service: does anything grow? An hour or two; ARGS="--changes 20000"
 	$(BIN)/python -m tests.bench.service.soak $(ARGS)
+
+screenshots: .venv/test.stamp servers ## the pictures of the pages in docs/images
+	$(BIN)/python -m tests.support.screenshots
 
 constraints: ## remake constraints.txt from the newest versions that fit together
 	rm -rf .cache/constraints
