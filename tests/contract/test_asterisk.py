@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from syncengine import LampChanged
-from tests.support.asterisk import description
+from tests.support.asterisk import FakeAsterisk, description
+from tests.support.fake_ami import running
 from tests.support.waiting import eventually
 from tests.support.world import World, wav, world
 
@@ -157,6 +162,144 @@ def test_second_names_of_recordings_are_given_up_after_a_day(there: World, spool
     there.clock.forward(2 * 3600)
     there.sync_ok()
     assert list(names.iterdir()) == []
+
+
+class Phone:
+    """The subscriber at his phone, with Asterisk's own hand in the spool."""
+
+    def __init__(self, spool: Path, mode: str = "lockfile") -> None:
+        self.asterisk = FakeAsterisk(spool / "default" / "101", mode=mode)
+
+    def leave(self, serial: int, **keys: str) -> None:
+        """A caller leaves a message, which Asterisk writes in three formats."""
+        text = description(serial, **keys)
+        assert self.asterisk.put({**sounds(serial), "txt": text}, "Urgent" if keys.get("flag") else "INBOX")
+
+    def hear(self, folder: str, number: int) -> None:
+        call = self.asterisk.login(folder)
+        call.heard.add(number)
+        self.asterisk.hang_up(call)
+
+    def delete(self, folder: str, number: int) -> None:
+        call = self.asterisk.login(folder)
+        call.deleted.add(number)
+        self.asterisk.hang_up(call)
+
+
+def sounds(serial: int) -> dict[str, bytes]:
+    """What ``format = wav49|gsm|wav`` makes: ``.WAV`` and ``.gsm`` are GSM 06.10, ``.wav`` is PCM."""
+    time_ = np.arange(8000) / 8000
+    tone = (0.3 * np.sin(2 * np.pi * (300 + 40 * serial) * time_)).astype("float32")
+    made = {}
+    for extension, kind, coding in (
+        ("WAV", "WAV", "GSM610"),
+        ("gsm", "RAW", "GSM610"),
+        ("wav", "WAV", "PCM_16"),
+    ):
+        file = io.BytesIO()
+        soundfile.write(file, tone, 8000, subtype=coding, format=kind)
+        made[extension] = file.getvalue()
+    return made
+
+
+def whole(spool: Path, folder: str) -> list[int]:
+    """Numbers of the messages in a folder; each with every one of its files."""
+    names = files(spool, folder)
+    numbers = sorted(int(name[3:7]) for name in names if name.endswith(".txt"))
+    assert names == {f"msg{n:04d}.{e}" for n in numbers for e in ("WAV", "gsm", "wav", "txt")}
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("how", "mode"), [("service", "lockfile"), ("service", "flock"), ("resync", "lockfile")]
+)
+def test_the_whole_story(there: World, spool: Path, how: str, mode: str):
+    """Left, read and unread in the mail, heard at the phone, deleted and restored on either side."""
+    there.system["spool_lock"] = mode
+    phone = Phone(spool, mode)
+    if how == "service":
+        there.reopen().start()
+
+    def until(holds: Callable[[], bool]) -> None:
+        if how == "resync":
+            there.reopen()
+            there.sync_ok()
+            assert holds()
+        else:
+            eventually(lambda: _calm(holds))
+
+    phone.leave(1)
+    until(lambda: len(there.ids()) == 1 and there.message(there.ids()[0]).delivery == "confirmed")
+    phone.leave(2, flag="Urgent", callerid='"J\xf6rg" <2035550002>')
+    until(lambda: [there.message(m).delivery for m in there.ids()] == ["confirmed"] * 2)
+    first, second = sorted(there.ids(), key=lambda m: there.message(m).received)
+    assert there.flags(*there.place(second)) == {"\\Flagged"}
+
+    there.flag(first, "\\Seen")
+    until(lambda: whole(spool, "Old") == [0] and whole(spool, "INBOX") == [])
+    there.unflag(first, "\\Seen")
+    until(lambda: whole(spool, "Old") == [] and len(whole(spool, "INBOX")) == 1)
+
+    phone.hear("Urgent", 0)
+    until(lambda: there.seen(second))
+    assert whole(spool, "Old") == [0]
+    there.unflag(second, "\\Seen")
+    until(lambda: whole(spool, "Old") == [] and len(whole(spool, "Urgent")) == 1)
+
+    there.move(second, "Trash")
+    until(lambda: whole(spool, "Urgent") == [] and there.message(second).deleted)
+    there.box.restore(second)
+    assert len(whole(spool, "Urgent")) == 1
+    until(lambda: there.path(there.place(second)[0]) == "Voice Mail Messages" and not there.seen(second))
+
+    phone.delete("INBOX", 0)
+    until(lambda: there.path(there.place(first)[0]) == "Trash")
+    there.move(first, "Voice Mail Messages")
+    there.move(second, "Trash")
+    until(lambda: whole(spool, "Urgent") == [] and there.message(second).deleted)
+    there.engine.stop()
+
+
+def _calm(holds: Callable[[], bool]) -> bool:
+    """Whether it holds, where neither side is in the middle of a move."""
+    try:
+        return holds()
+    except (AssertionError, ValueError):
+        return False
+
+
+def test_asterisk_itself_moves_and_is_told_to_count_once_a_change(there: World, spool: Path):
+    """Through its manager interface: VoicemailMove, VoicemailRemove, and one VoicemailRefresh."""
+    phone = Phone(spool)
+    secret = there.folder / "ami"
+    secret.write_text("amp111\n")
+    secret.chmod(0o600)
+    with running(phone.asterisk) as ami:
+        there.system |= {"ami_server": "127.0.0.1", "ami_port": ami.port, "ami_user": "syncengine"}
+        there.system["ami_secret_file"] = str(secret)
+        there.reopen()
+
+        def asked() -> list[str]:
+            there.sync_ok()
+            there.quiet()
+            names = [fields["Action"] for fields in ami.asked if fields["Action"] != "Login"]
+            ami.asked.clear()
+            return names
+
+        phone.leave(1)
+        phone.leave(2)
+        assert asked() == ["VoicemailRefresh"]
+        first, second = sorted(there.ids(), key=lambda m: there.message(m).received)
+        there.flag(first, "\\Seen")
+        there.flag(second, "\\Seen")
+        assert asked() == ["VoicemailMove", "VoicemailMove", "VoicemailRefresh"]
+        assert whole(spool, "Old") == [0, 1]
+        there.move(first, "Trash")
+        assert asked() == ["VoicemailRemove", "VoicemailRefresh"]
+        assert whole(spool, "Old") == [0]
+        there.box.restore(first)
+        assert whole(spool, "Old") == [0, 1]
+        assert asked() == ["VoicemailRefresh"]
 
 
 def test_the_running_service_takes_a_new_message_to_the_mail_by_itself(there: World, spool: Path):

@@ -358,6 +358,26 @@ def test_a_full_old_folder_leaves_the_message_where_it_is(tmp_path: Path):
     assert list((world.box / ".syncengine" / "held").iterdir()) == []
 
 
+def test_numbers_that_ran_out_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """Asterisk refuses a caller when the last number is maxmsg - 1, gaps or not."""
+    world = World(tmp_path, maxmsg=3)
+    for serial in (1, 2, 3):
+        write_message(world.box / "INBOX", serial - 1, serial)
+    store = world.store()
+    for serial in (1, 2):
+        assert store.change(one(store, serial), State.HEARD)
+    states(store)
+    states(store)
+    said = [record.message for record in caplog.records if "takes no more" in record.message]
+    assert len(said) == 1
+    assert not FakeAsterisk(world.box, maxmsg=3).leave(4)
+    call = world.asterisk.login()
+    world.asterisk.hang_up(call)
+    assert FakeAsterisk(world.box, maxmsg=3).leave(4)
+    states(store)
+    assert states(store) == {"1": State.HEARD, "2": State.HEARD, "3": State.NEW, "4": State.NEW}
+
+
 def test_a_full_inbox_leaves_a_deleted_message_deleted(tmp_path: Path):
     world = World(tmp_path, maxmsg=1)
     world.asterisk.leave(1)

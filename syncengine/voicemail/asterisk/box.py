@@ -86,7 +86,8 @@ class Box:
     """Folder -> the numbers that we emptied, and when."""
 
     @property
-    def _maxmsg(self) -> int:
+    def maxmsg(self) -> int:
+        """How many messages a folder takes."""
         limit = self.how.limit(self.context, self.mailbox) if self.how.limit else None
         return self.how.maxmsg if limit is None else limit
 
@@ -198,7 +199,7 @@ class Box:
             if resumed:
                 put_again(hold, folder)
             else:
-                put(hold, folder, max(free_number(folder, self._maxmsg), self._floor(target)))
+                put(hold, folder, max(free_number(folder, self.maxmsg), self._floor(target)))
         self._trust(target)
         sync_folder(folder)
 
@@ -218,7 +219,7 @@ class Box:
         fresh = {n: at for n, at in self._emptied.get(folder, {}).items() if at > oldest}
         self._emptied[folder] = fresh
         floor = max(fresh, default=-1) + 1
-        return floor if floor < min(self._maxmsg, MAX_NUMBER) else 0
+        return floor if floor < min(self.maxmsg, MAX_NUMBER) else 0
 
     # Moving
 
@@ -232,7 +233,7 @@ class Box:
         hold = new_hold(self.held, _record(known, entry, Phase.TAKING, target))
         try:
             with two_locks(source, destination, self._notes, self.how.lock_mode, self.how.lock_timeout):
-                number = max(free_number(destination, self._maxmsg), self._floor(target))
+                number = max(free_number(destination, self.maxmsg), self._floor(target))
                 if taken := take(hold, source):
                     self._note_emptied(entry)
                     put(hold, destination, number)
@@ -307,7 +308,7 @@ class Box:
     def room_in(self, target: str) -> None:
         """Raise ``FolderFull`` if a folder has no room for another message."""
         (self.folder / target).mkdir(exist_ok=True)
-        free_number(self.folder / target, self._maxmsg)
+        free_number(self.folder / target, self.maxmsg)
 
     # Contents
 

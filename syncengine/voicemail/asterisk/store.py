@@ -85,6 +85,7 @@ class AsteriskStore:
         self._ami = ami
         self._clock = clock
         self._said: dict[str, str] = {}
+        self._warned: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Mark the spool on first use, and take up what a crash left open; raises ``EngineError``."""
@@ -106,6 +107,7 @@ class AsteriskStore:
             if not doubt:
                 self._remember(box, view)
             self._say(mailbox, doubt)
+            self._warn(mailbox, _at_the_end(box, view))
             messages = [self._message(box, k, state_of(k.seen.folder)) for k in view.live.values()]
             messages += [self._deleted(box, hold) for hold in view.held.values()]
             return LocalListing(self._spool.store_id, not doubt, tuple(messages))
@@ -253,6 +255,11 @@ class AsteriskStore:
             _log.warning("mailbox %s: nothing is concluded from what is missing: %s", mailbox, doubt)
         self._said[mailbox] = doubt
 
+    def _warn(self, mailbox: str, text: str) -> None:
+        if text and self._warned.get(mailbox) != text:
+            _log.warning("mailbox %s: %s", mailbox, text)
+        self._warned[mailbox] = text
+
     def _prefix(self, box: Box) -> str:
         return f"{box.context}/{box.mailbox}/"
 
@@ -331,6 +338,18 @@ def _vanished(box: Box, view: _View) -> str:
         before = view.remembered[known.ref]
         if not before.gone and not (box.folder / before.seen.folder).is_dir():
             return f"{box.folder / before.seen.folder} is gone, and with it the messages in it"
+    return ""
+
+
+def _at_the_end(box: Box, view: _View) -> str:
+    """Say where Asterisk has no number left although there is room; only a login at the phone closes gaps."""
+    for folder in (INBOX, URGENT):
+        numbers = [number for at, number in view.look.entries if at == folder]
+        if len(numbers) < box.maxmsg <= max(numbers, default=-1) + 1:
+            return (
+                f"{folder} has room, but its last message has number {max(numbers)} and maxmsg is {box.maxmsg}:"
+                " Asterisk takes no more there until the subscriber logs in at the phone"
+            )
     return ""
 
 
