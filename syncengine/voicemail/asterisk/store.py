@@ -347,8 +347,8 @@ def _at_the_end(box: Box, view: _View) -> str:
         numbers = [number for at, number in view.look.entries if at == folder]
         if len(numbers) < box.maxmsg <= max(numbers, default=-1) + 1:
             return (
-                f"{folder} has room, but its last message has number {max(numbers)} and maxmsg is {box.maxmsg}:"
-                " Asterisk takes no more there until the subscriber logs in at the phone"
+                f"{folder} has room, but its last message has number {max(numbers)} and maxmsg is"
+                f" {box.maxmsg}: Asterisk takes no more there until the subscriber logs in at the phone"
             )
     return ""
 
