@@ -345,6 +345,9 @@ class Problem:
 
     where: str
     what: str
+    settled: bool = False
+    """Whether it is only to be known: what was to be done is done as far as the server can, the pass is no
+    failure, and nothing is tried again."""
 
 
 @dataclass(frozen=True, slots=True)

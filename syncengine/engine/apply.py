@@ -151,7 +151,7 @@ class Applier:
             if confirmed:
                 self._confirmed(action)
             for error in errors:
-                self._failed(action, error)
+                self._failed(action, error, settled=confirmed)
             self.index.pairs.close_intents(
                 [intent], "done" if confirmed else errors[0] if errors else "unconfirmed", self.clock()
             )
@@ -189,9 +189,9 @@ class Applier:
         self.done.append(ReportedAction(action.side, action.verb, id_of(action.token)))
         self.listener(action)
 
-    def _failed(self, action: Action, error: str) -> None:
+    def _failed(self, action: Action, error: str, *, settled: bool = False) -> None:
         self.index.pairs.set_error(self.account, action.token, error)
-        self.problems.append(Problem(f"message {id_of(action.token)}", error))
+        self.problems.append(Problem(f"message {id_of(action.token)}", error, settled))
 
 
 def planned(actions: Iterable[Action]) -> tuple[ReportedAction, ...]:

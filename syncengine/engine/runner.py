@@ -150,7 +150,7 @@ class Runner:
             _log.warning("mailbox %s: %s%s", binding.number, f"{where}: " if where else "", problem.what)
         report = Report(
             mailbox=binding.number,
-            ok=not result.problems,
+            ok=all(problem.settled for problem in result.problems),
             held=result.held > 0,
             dry_run=wish.dry_run,
             actions=tuple(result.actions),

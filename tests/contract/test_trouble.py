@@ -363,3 +363,17 @@ def test_a_dry_run_looks_too_and_says_that_it_would_hold(there: World):
 
     assert there.sync_ok(dry_run=True).held
     assert there.engine.status("101").held == 0
+
+
+def test_without_uidplus_a_delete_is_no_failure_and_is_said_once(imap_server, tmp_path):
+    with world(tmp_path, imap_server, mask=frozenset({"UIDPLUS", "MOVE"})) as there:
+        message = there.arrived()
+        folder, uid = there.place(message)
+        there.box.delete(message)
+        report = there.resync()
+
+        assert report.ok, "nothing of it is tried again"
+        assert [problem.what.count("no UIDPLUS") for problem in report.errors] == [1]
+        assert "\\Deleted" in there.flags(folder, uid)
+        assert len(there.mail.uids("Trash")) == 1
+        there.quiet()
