@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from starlette.requests import Request
@@ -16,7 +16,8 @@ from syncengine.web.site import Site
 from syncengine.web.status import page_of
 
 PAGE = 100
-_SHOWN = frozenset({"time", "user", "role", "address", "act", "outcome"})
+_ABOUT: Mapping[str, str] = MappingProxyType({"number": "mailbox", "message": "message", "name": "option"})
+_ENOUGH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,20 @@ def _entry(line: Mapping[str, Any]) -> Entry:
         time = datetime.fromisoformat(text("time"))
     except ValueError:
         time = None
-    what = "; ".join(
-        f"{name} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
-        for name, value in line.items()
-        if name not in _SHOWN
-    )
-    return Entry(time, text("user"), text("role"), text("address"), text("act"), what, text("outcome"))
+    return Entry(time, text("user"), text("role"), text("address"), text("act"), _what(line), text("outcome"))
+
+
+def _what(line: Mapping[str, Any]) -> str:
+    """What it was about, and what was changed from what."""
+    about = [f"{word} {str(line[name])[:_ENOUGH]}" for name, word in _ABOUT.items() if line.get(name)]
+    changes = line.get("changes", {})
+    if isinstance(changes, dict):
+        return "; ".join([*about, *(_change(str(name), value) for name, value in changes.items())])
+    return "; ".join([*about, str(changes)])
+
+
+def _change(name: str, value: object) -> str:
+    if isinstance(value, list) and len(value) == 2:
+        old, new = ("blank" if one in ("", None) else str(one)[:_ENOUGH] for one in value)
+        return f"{name} {old} \N{RIGHTWARDS ARROW} {new}"
+    return f"{name} {str(value)[:_ENOUGH]}"

@@ -64,6 +64,9 @@ def test_what_was_changed_is_written_down_with_old_and_new_and_without_secrets(o
     assert (found[2]["number"], found[2]["message"], found[2]["changes"]) == ("101", message, {"to": "heard"})
     assert "there is none" in found[4]["outcome"]
     assert (found[0]["user"], found[0]["role"]) == ("local", "operator")
+    page = browser.get("/record").words
+    assert "mailbox 101; smtp.port 1 \N{RIGHTWARDS ARROW} 2525; smtp.account blank" in page
+    assert "smtp.password changed" in page
     assert "very secret" not in (engine.state_dir / FILE).read_text()
     assert (engine.state_dir / FILE).stat().st_mode & 0o777 == 0o600
 
