@@ -25,7 +25,7 @@ from syncengine.engine.turns import Turn
 from syncengine.errors import SyncError
 from syncengine.imap.replica import ImapAccount
 from syncengine.index import Index
-from syncengine.options.schema import Mailbox
+from syncengine.options.schema import Mailbox, System
 from syncengine.service.alone import alone
 from syncengine.service.doors import Doors
 from syncengine.service.ears import Ears
@@ -104,6 +104,7 @@ class Service:
         self._stopping = False
         self._known: dict[str, _Known] = {}
         self._first_round: set[str] = set()
+        self._system = _bearing(engine.settings.system)
         self._planned: dict[str, float | None] = {}
         self._looked: dict[str, float] = {}
         """When mailboxes were looked at that need no pass; written with what is planned."""
@@ -345,8 +346,11 @@ class Service:
             self._first_round.discard(number)
             self._planned[number] = None
             self._drop([number])
+        changed, self._system = self._system, _bearing(settings.system)
         for number, mailbox in wanted.items():
             known = self._known.get(number)
+            if changed != self._system:
+                self._scheduler.changed(number, now)
             if known is None or known.mailbox != mailbox:
                 self._known[number] = _Known(mailbox)
                 self._first_round.add(number)
@@ -369,6 +373,13 @@ def _server(mailbox: Mailbox) -> str:
     """The server whose trouble is the mailbox's: where it is looked up, else where it is sent to."""
     section = mailbox.imap4 if mailbox.synchronises else mailbox.smtp
     return f"{section.server}:{section.port}".lower()
+
+
+def _bearing(system: System) -> System:
+    """The options of the system without those that make no difference to a pass."""
+    return replace(
+        system, seats=0, trace_level_override=False, max_trace_file_size=0, repeat_startup_period=0.0
+    )
 
 
 def _pace(mailbox: Mailbox) -> Pace:

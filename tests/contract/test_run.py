@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from syncengine.cli.main import main
 from syncengine.engine.clock import Clock
 from tests.support.base import HOST, free_ports
 from tests.support.waiting import eventually
@@ -151,6 +152,17 @@ def test_a_port_that_is_taken_is_tried_again(there: World):
             service.says("tried again in")
             taken.close()
             service.says("answering on")
+
+
+@pytest.mark.parametrize(("words", "seconds"), [(["2"], 120), (["2", "--ignore", "1"], 300)])
+def test_the_row_repeat_startup_period_says_how_soon_that_is(there: World, words: list[str], seconds: int):
+    """Manual page 7, g_nRepeatStartUpPeriod, in minutes; ignored it is the built-in default."""
+    command = ["system", "set", "g_nRepeatStartUpPeriod", *words, "-q", "--config", str(there.config)]
+    assert main(command) == 0
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with running(there, "--metrics", f"{HOST}:{port}") as service:
+            service.says(f"tried again in {seconds} s")
 
 
 def test_the_service_manager_is_told(there: World, tmp_path: Path):
