@@ -45,7 +45,9 @@ class Child:
             )
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise SpeechError(f"text-to-speech: {self.name!r} cannot be started: {reason}; see tts_command") from error
+            raise SpeechError(
+                f"text-to-speech: {self.name!r} cannot be started: {reason}; see tts_command"
+            ) from error
 
     @property
     def running(self) -> bool:
