@@ -6,12 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from socket import socket
+from typing import TYPE_CHECKING
 
 from syncengine.engine.media import media_of
 from syncengine.engine.post import MailboxPost
 from syncengine.errors import ConnectionLost
-from syncengine.imap.channel import Trace
-from syncengine.imap.replica import ImapAccount
 from syncengine.imap.scope import roles, voice_folder
 from syncengine.imap.settings import AccountSettings, Authentication
 from syncengine.index import DELETED_FIRST, AccountRow, Index, QueueState
@@ -42,6 +41,10 @@ from syncengine.replica import VoiceStore
 from syncengine.rules.guard import Limits
 from syncengine.rules.identity import recognise
 from syncengine.rules.plan import Policy
+
+if TYPE_CHECKING:
+    from syncengine.imap.channel import Trace
+    from syncengine.imap.replica import ImapAccount
 
 _NOTHING = HeaderFields()
 _MUCH = 100
@@ -135,6 +138,8 @@ class Binding:
         compress: bool = False,
     ) -> ImapAccount:
         """The account, connected when first used; whoever opens it closes it."""
+        from syncengine.imap.replica import ImapAccount  # noqa: PLC0415 - most calls need no account
+
         imap = self.mailbox.imap4
         secret = imap.password
         settings = AccountSettings(

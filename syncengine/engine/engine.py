@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from syncengine.engine.binding import Binding
 from syncengine.engine.clock import Clock
@@ -22,7 +22,6 @@ from syncengine.engine.handle import Mailbox
 from syncengine.engine.lock import mailbox_lock
 from syncengine.engine.outlook import Outlook, outlook
 from syncengine.engine.proof import proven_listing
-from syncengine.engine.runner import Connect, Passed, Runner, Wish
 from syncengine.engine.status import MailboxStatus, Picture
 from syncengine.engine.stores import open_store
 from syncengine.engine.turns import Turns, at_once
@@ -37,6 +36,9 @@ from syncengine.options.schema import Mailbox as MailboxOptions
 from syncengine.options.schema import Settings
 from syncengine.replica import VoiceStore
 from syncengine.voicemail.lamp import Counts, run_lamp_command
+
+if TYPE_CHECKING:
+    from syncengine.engine.runner import Connect, Passed, Runner
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +86,8 @@ class Engine:
             settings.system, key, self.index, self._clock, self._mailbox_options
         )
         self.store.prepare()
-        self._runner = Runner(self.index, self.state_dir, self._emit)
+        self._connect: Connect = Binding.connect
+        self._turns: Turns = at_once
         self._loops: Loops | None = None
 
     @classmethod
@@ -125,6 +128,12 @@ class Engine:
             raise UsageError(f"mailbox {number}: there is none; syncengine mailbox list shows them all")
         return Binding(self._settings, mailbox, self._key, self.store, self._clock, self._mask)
 
+    @property
+    def _runner(self) -> Runner:
+        from syncengine.engine.runner import Runner  # noqa: PLC0415 - most calls pass over nothing
+
+        return Runner(self.index, self.state_dir, self._emit, self._connect, self._turns)
+
     def _mailbox_options(self, number: str) -> MailboxOptions | None:
         """The options of a mailbox that are in force now."""
         return self._settings.mailboxes.get(number)
@@ -144,6 +153,8 @@ class Engine:
             return Report(number, ok=True, dry_run=dry_run)
         with self._said():
             self.mind_the_clock()
+        from syncengine.engine.runner import Wish  # noqa: PLC0415 - most calls pass over nothing
+
         report = self._runner.run(binding, Wish(full, dry_run, accept_deletes))
         if not dry_run:
             self.lamp(number)
@@ -152,6 +163,8 @@ class Engine:
 
     def attempt(self, number: str) -> Passed:
         """Pass over one mailbox, and say why where that could not go on; for whoever tries it again."""
+        from syncengine.engine.runner import Wish  # noqa: PLC0415 - most calls pass over nothing
+
         passed = self._runner.attempt(self.binding(number), Wish())
         self.lamp(number)
         return passed
@@ -209,7 +222,7 @@ class Engine:
 
         ``turns``: who may send now; without it everybody may.
         """
-        self._runner.connect, self._runner.turns = connect, turns
+        self._connect, self._turns = connect, turns
 
     def adopt_settings(self, settings: Settings) -> None:
         """Put other options in force for everything that begins from now on.

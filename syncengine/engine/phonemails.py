@@ -19,7 +19,6 @@ from syncengine.index import EmailRow, Emails, Index, Pop3Mails
 from syncengine.model import Delivery, Kind, State
 from syncengine.options.schema import Protocol as Way
 from syncengine.options.schema import SyncMode
-from syncengine.speech.heading import envelope_of_head
 
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 
@@ -123,6 +122,8 @@ class PhoneMails:
 
     def message(self, row: EmailRow) -> Message:
         """One e-mail as ``messages`` shows it."""
+        from syncengine.speech.heading import envelope_of_head  # noqa: PLC0415 - only where mails are shown
+
         envelope = envelope_of_head(row.head)
         return Message(
             id=row.id,

@@ -12,9 +12,8 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
-from syncengine.imap.envelopes import Envelope
 from syncengine.index.database import Database
 from syncengine.model import (
     DELETED,
@@ -29,6 +28,9 @@ from syncengine.model import (
     Uid,
     UidValidity,
 )
+
+if TYPE_CHECKING:
+    from syncengine.imap.envelopes import Envelope
 
 _ROWS = (
     "SELECT e.*, f.name, f.role, h.name AS home_name FROM folders f JOIN emails e ON e.folder = f.id"
@@ -124,6 +126,8 @@ class Emails:
 
     def apply(self, account: int, delta: FolderDelta) -> Shown:
         """Store what a folder showed, with its cursor; what is in Trash is never listed anew."""
+        from syncengine.imap.envelopes import Envelope  # noqa: PLC0415 - only a pass brings them
+
         cursor = delta.cursor
         with self._db.write():
             row = self._db.execute(
