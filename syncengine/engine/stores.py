@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from syncengine.errors import OptionsError
 from syncengine.index import Index
@@ -10,6 +11,9 @@ from syncengine.options.install import InstallationKey
 from syncengine.options.schema import Mailbox, System, VoiceMailServer
 from syncengine.replica import VoiceStore
 from syncengine.voicemail.builtin import BuiltinStore
+
+if TYPE_CHECKING:
+    from syncengine.voicemail.asterisk import Ami
 
 
 def open_store(
@@ -34,7 +38,7 @@ def _asterisk(
     mailbox_of: Callable[[str], Mailbox | None],
 ) -> VoiceStore:
     # Only where it is the store that is asked for.
-    from syncengine.voicemail.asterisk import Ami, AsteriskStore, ConfLimits, How, LockMode  # noqa: PLC0415
+    from syncengine.voicemail.asterisk import AsteriskStore, ConfLimits, How, LockMode  # noqa: PLC0415
 
     def context_of(number: str) -> str:
         mailbox = mailbox_of(number)
@@ -47,18 +51,24 @@ def _asterisk(
 
     conf = ConfLimits(system.voicemail_conf) if system.voicemail_conf else None
 
-    ami = None
-    if system.ami_server:
-        ami = Ami(host=system.ami_server, port=system.ami_port, user=system.ami_user, secret=_secret(system))
     return AsteriskStore(
         system.spool,
         system.state_dir / "asterisk",
         key.secret,
         context_of=context_of,
         how=How(lock_mode=LockMode(system.spool_lock), maxmsg=system.maxmsg, limit=limit),
-        ami=ami,
+        ami=manager_interface(system),
         clock=clock,
     )
+
+
+def manager_interface(system: System) -> Ami | None:
+    """Asterisk's manager interface, if it is to be used; raises ``OptionsError`` for its secret."""
+    from syncengine.voicemail.asterisk import Ami  # noqa: PLC0415 - if asked for
+
+    if not system.ami_server:
+        return None
+    return Ami(host=system.ami_server, port=system.ami_port, user=system.ami_user, secret=_secret(system))
 
 
 def _secret(system: System) -> str:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import time
+
+import pytest
 
 from syncengine.cli.main import main
 from syncengine.options.files import load
+from tests.support.asterisk import FakeAsterisk
+from tests.support.fake_ami import running
 
 CONF = """
 [general]
@@ -70,3 +76,75 @@ def test_an_unreadable_file_is_wrong_usage(tmp_path, capsys):
     assert main(["--config", str(config), "init"]) == 0
     assert main(["--config", str(config), "asterisk", "import", str(tmp_path / "none")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.fixture
+def spool(tmp_path):
+    """A spool with a mailbox in use, and options that name it."""
+    box = tmp_path / "spool" / "default" / "101"
+    FakeAsterisk(box).leave(1)
+    (tmp_path / "voicemail.conf").write_text("[default]\n101 => 1,Peter,,,maxmsg=9\n")
+    (tmp_path / "syncengine.toml").write_text(
+        f'[system]\nvoice_mail_server = "asterisk"\nspool = "{tmp_path}/spool"\n'
+        f'voicemail_conf = "{tmp_path}/voicemail.conf"\n[mailboxes.101]\n[mailboxes.102]\n'
+    )
+    return tmp_path / "spool"
+
+
+def checked(tmp_path, capsys) -> tuple[int, dict[str, str], dict[str, str]]:
+    code = main(["--config", str(tmp_path / "syncengine.toml"), "--json", "asterisk", "check"])
+    found = json.loads(capsys.readouterr().out)
+    fine = {one["where"]: one["detail"] for one in found if one["ok"]}
+    return code, fine, {one["where"]: one["detail"] for one in found if not one["ok"]}
+
+
+def test_a_spool_that_can_be_worked_on_is_said_to_be_so(spool, tmp_path, capsys):
+    with running(FakeAsterisk(spool / "default" / "101")) as ami:
+        with (tmp_path / "syncengine.toml").open("r+") as file:
+            text = file.read().replace("[mailboxes.102]\n", "")
+            manager = f'ami_server = "127.0.0.1"\nami_port = {ami.port}\nami_secret_file = "secret"\n'
+            file.seek(0)
+            file.truncate()
+            file.write(text.replace("[mailboxes.101]", manager + "[mailboxes.101]"))
+        (tmp_path / "secret").write_text("amp111\n")
+        (tmp_path / "secret").chmod(0o600)
+        before = set(spool.rglob("*")) | {spool / "default" / "101" / f for f in ("Old", "Urgent")}
+        code, fine, wrong = checked(tmp_path, capsys)
+    assert (code, wrong) == (0, {})
+    assert fine["voicemail.conf [default] 101"] == "maxmsg 9"
+    assert fine[f"manager interface 127.0.0.1:{ami.port}"] == "Asterisk counts 1 messages in 101"
+    assert {"user", "lock mode lockfile", str(spool / "default" / "101" / "INBOX")} <= fine.keys()
+    assert set(spool.rglob("*")) == before  # Old and Urgent are Asterisk's doing
+
+
+def test_what_keeps_a_spool_from_being_worked_on_is_said(spool, tmp_path, capsys, monkeypatch):
+    inbox = spool / "default" / "101" / "INBOX"
+    (inbox / ".lock").touch()
+    (inbox / "msgTMP0000.txt").touch()
+    (tmp_path / "voicemail.conf").write_text(
+        "[default]\n101 => 1,Peter,p@example.com,,delete=yes|moveheard=no\n"
+    )
+    later = time.time() + 3600
+    monkeypatch.setattr("time.time", lambda: later)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    code, fine, wrong = checked(tmp_path, capsys)
+    assert code == 1
+    assert "stood for 36" in wrong[str(inbox / ".lock")]
+    assert "msgTMP" in wrong[str(inbox)]
+    assert "run as" in wrong["user"]
+    assert "Asterisk mails it too" in wrong["voicemail.conf [default] 101"]
+    assert wrong["voicemail.conf [default] 102"] == "there is no such entry"
+    assert "no folder yet" in fine[str(spool / "default" / "102")]
+
+
+def test_without_a_spool_nothing_more_is_looked_at(spool, tmp_path, capsys):
+    spool.rename(tmp_path / "away")
+    code, fine, wrong = checked(tmp_path, capsys)
+    assert (code, fine, list(wrong)) == (1, {}, [str(spool)])
+
+
+def test_a_check_without_asterisk_is_wrong_usage(tmp_path, capsys):
+    config = tmp_path / "syncengine.toml"
+    assert main(["--config", str(config), "init"]) == 0
+    assert main(["--config", str(config), "asterisk", "check"]) == 2
+    assert "not in Asterisk's spool" in capsys.readouterr().err

@@ -193,8 +193,7 @@ class Box:
         return None
 
     def _put(self, hold: Hold, target: str, *, resumed: bool) -> None:
-        folder = self.folder / target
-        folder.mkdir(exist_ok=True)
+        folder = self._made(target)
         with self._lock(folder):
             if resumed:
                 put_again(hold, folder)
@@ -202,6 +201,19 @@ class Box:
                 put(hold, folder, max(free_number(folder, self.maxmsg), self._floor(target)))
         self._trust(target)
         sync_folder(folder)
+
+    def _made(self, target: str) -> Path:
+        folder = self.folder / target
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            self._hand_over(folder)
+        return folder
+
+    def _hand_over(self, path: Path) -> None:
+        """What root makes here must still be Asterisk's."""
+        if os.geteuid() == 0:
+            owner = self.folder.stat()
+            os.chown(path, owner.st_uid, owner.st_gid)
 
     def _lock(self, folder: Path) -> contextlib.AbstractContextManager[None]:
         return folder_lock(folder, self._notes, self.how.lock_mode, self.how.lock_timeout)
@@ -228,8 +240,7 @@ class Box:
 
         Raises ``FolderFull`` and ``LockTimeout``: then nothing was changed.
         """
-        source, destination = self.folder / entry.folder, self.folder / target
-        destination.mkdir(exist_ok=True)
+        source, destination = self.folder / entry.folder, self._made(target)
         hold = new_hold(self.held, _record(known, entry, Phase.TAKING, target))
         try:
             with two_locks(source, destination, self._notes, self.how.lock_mode, self.how.lock_timeout):
@@ -297,18 +308,15 @@ class Box:
     def put_new(self, hold: Hold) -> None:
         """Put a message in that is new to the spool; raises ``FolderFull`` and ``LockTimeout``."""
         try:
-            if os.geteuid() == 0:  # then what is made here must still be Asterisk's
-                owner = self.folder.stat()
-                for suffix in hold.record.files:
-                    os.chown(hold.file(suffix), owner.st_uid, owner.st_gid)
+            for suffix in hold.record.files:
+                self._hand_over(hold.file(suffix))
             self._put(hold, hold.record.target, resumed=False)
         finally:
             hold.drop()
 
     def room_in(self, target: str) -> None:
         """Raise ``FolderFull`` if a folder has no room for another message."""
-        (self.folder / target).mkdir(exist_ok=True)
-        free_number(self.folder / target, self.maxmsg)
+        free_number(self._made(target), self.maxmsg)
 
     # Contents
 
