@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from syncengine.errors import OptionsError
+from syncengine.web import patience
 from syncengine.web.door import Access, Door, Refused, Visit
 
 COOKIE = "syncengine_web"
@@ -181,12 +182,18 @@ def _dress(headers: MutableHeaders, visit: Visit, *, tls: bool) -> None:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """``receive`` that gives no more bytes than a form may have, whatever its length was said to be."""
-    left = MOST_BYTES
+    """``receive`` that gives no more bytes than a form may have, and does not wait for ever for them."""
+    left, whole = MOST_BYTES, False
 
     async def bounded() -> Message:
-        nonlocal left
-        message = await receive()
+        nonlocal left, whole
+        if whole:
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), patience.BODY)
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        whole = not message.get("more_body", False)
         left -= len(message.get("body", b""))
         return message if left >= 0 else {"type": "http.disconnect"}
 

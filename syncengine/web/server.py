@@ -21,6 +21,7 @@ from syncengine.options.check import is_loopback
 from syncengine.options.plainfile import read
 from syncengine.web.app import build, site_of
 from syncengine.web.door import Access
+from syncengine.web.patience import Impatient
 from syncengine.web.users import LEAST_PASSWORD
 
 _MOST_PASSWORD = 1024
@@ -70,7 +71,7 @@ class WebServer:
                 ssl_keyfile=tls.key,
                 lifespan="off",
                 ws="none",
-                http="h11",
+                http=Impatient,
                 loop="asyncio",
                 limit_concurrency=64,
                 timeout_keep_alive=5,
