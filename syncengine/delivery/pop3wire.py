@@ -42,7 +42,13 @@ class Pop3Wire(poplib.POP3):
         """Go on under TLS, where the settings say so (RFC 2595); raises :class:`TlsRefused`."""
         if self._settings.security is not Security.STARTTLS:
             return
-        if "STLS" not in self.capa():
+        try:
+            offered = "STLS" in self.capa()
+        except poplib.error_proto as error:
+            if not said(error).startswith(b"-ERR"):
+                raise
+            offered = False
+        if not offered:
             raise TlsRefused("the server offers no STLS")
         self._putline(b"STLS")
         answer, _ = self._getline()

@@ -7,7 +7,9 @@ Answers are matched by tag alone, since servers may finish pipelined commands in
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from syncengine.imap.bulk import SHAPE, fetches
 from syncengine.imap.commands import Command, Reply, Untagged
@@ -30,6 +32,10 @@ MAX_EXCHANGE = 256 << 20
 """Octets one exchange may bring."""
 MAX_WEIGHT = 2_000_000
 """Values one exchange may bring: messages, folders, ranges of UIDs."""
+MAX_SILENCES = 10
+"""Timeouts that one exchange may take, slowly as it may come."""
+SLOWEST = 16 << 10
+"""Octets a second that may come beyond that time."""
 _WINDOW = 32 << 10
 """Octets written before answers are read: more could block both ends on full buffers."""
 _WORDS = (b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH")
@@ -54,7 +60,7 @@ class Channel:
         ``gate``: when the first is refused, the rest is not waited for.
         """
         self._forsake(untagged)
-        limit = self.transport.received + MAX_EXCHANGE
+        limit = _Limit(self.transport.received, time.monotonic())
         results: dict[bytes, Condition] = {}
         tagged = [(self.next_tag(), item) for item in commands]
         window: list[tuple[bytes, Command]] = []
@@ -101,7 +107,7 @@ class Channel:
         untagged.exists = past.exists
 
     def _complete(self, waiting: dict[bytes, Command], tag: bytes, untagged: Untagged) -> None:
-        limit = self.transport.received + MAX_EXCHANGE
+        limit = _Limit(self.transport.received, time.monotonic())
         while tag not in self._early:
             done = self._until_done(waiting, untagged, limit)
             if done is None:
@@ -120,7 +126,7 @@ class Channel:
         self.write(b"DONE\r\n" + text + begun + b" IDLE\r\n")
         waiting = {idle, *(tag for tag, _ in tagged)}
         results: dict[bytes, Condition] = {}
-        limit = self.transport.received + MAX_EXCHANGE
+        limit = _Limit(self.transport.received, time.monotonic())
         while (parts := self.response())[0][:1] != b"+" or waiting:
             if parts[0][:1] == b"*":
                 if self.transport.received > limit or untagged.weight > MAX_WEIGHT:
@@ -183,7 +189,7 @@ class Channel:
         window: Sequence[tuple[bytes, Command]],
         untagged: Untagged,
         results: dict[bytes, Condition],
-        limit: int,
+        limit: _Limit,
         *,
         gate: bool,
     ) -> None:
@@ -200,7 +206,7 @@ class Channel:
                 return
 
     def _step(
-        self, tag: bytes, item: Command, untagged: Untagged, results: dict[bytes, Condition], limit: int
+        self, tag: bytes, item: Command, untagged: Untagged, results: dict[bytes, Condition], limit: _Limit
     ) -> None:
         """One command whose literals each wait for the server's go-ahead (RFC 9051 section 4.3)."""
         self._announce([(tag, item)])
@@ -218,7 +224,9 @@ class Channel:
             raise WireError("the server asks for more although nothing is left to say")
         results[tag] = done
 
-    def _until_done(self, waiting: dict[bytes, Command], untagged: Untagged, limit: int) -> Condition | None:
+    def _until_done(
+        self, waiting: dict[bytes, Command], untagged: Untagged, limit: _Limit
+    ) -> Condition | None:
         """Read until one of ``waiting`` is complete (and take it out), or None at a go-ahead."""
         transport = self.transport
         while True:
@@ -229,8 +237,7 @@ class Channel:
             parts = self.response()
             lead = parts[0][:1]
             if lead == b"*":
-                if transport.received > limit or untagged.weight > MAX_WEIGHT:
-                    raise WireError("an answer without end")
+                limit.hold(transport, untagged)
                 self.take(parts, untagged)
             elif lead == b"+":
                 return None
@@ -250,6 +257,22 @@ class Channel:
             for tag, item in window:
                 shown = item.parts[0].partition(b" ")[0] + b" ***" if item.secret else b"".join(item.parts)
                 self.trace("C", tag + b" " + shown)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """What one exchange may bring, and how long it may go on: a server may speak forever."""
+
+    received: int
+    since: float
+
+    def hold(self, transport: Transport, untagged: Untagged) -> None:
+        """Raises ``WireError`` beyond the octets or values, ``TimeoutError`` beyond the time."""
+        octets = transport.received - self.received
+        if octets > MAX_EXCHANGE or untagged.weight > MAX_WEIGHT:
+            raise WireError("an answer without end")
+        if time.monotonic() - self.since > MAX_SILENCES * transport.patience + octets / SLOWEST:
+            raise TimeoutError("an answer does not end in time")
 
 
 def _rendered(tag: bytes, item: Command) -> bytes:

@@ -32,6 +32,10 @@ _BREAK = re.compile(rb"[\r\n\x00]")
 _PLAIN = re.compile(rb"[\x20-\x7e]*")
 
 
+_HEAVY = 10
+"""What a folder or a line of text weighs beside a message."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command without its tag: text, literal, text, ... and so on."""
@@ -95,7 +99,7 @@ class Untagged:
 
     def take(self, response: Response) -> None:
         """Route one response."""
-        self.weight += len(response.uids.ranges) + 1 if isinstance(response, SearchResult | Vanished) else 1
+        self.weight += _weight(response)
         match response:
             case None:
                 pass
@@ -159,6 +163,17 @@ class Untagged:
         self.vanished.clear()
         self.earlier.clear()
         self.expunged = 0
+
+
+def _weight(response: Response) -> int:
+    """An account has a hundred thousand folders at most, and no line is for nothing."""
+    match response:
+        case SearchResult() | Vanished():
+            return len(response.uids.ranges) + 1
+        case Listed() | StatusData() | Condition():
+            return _HEAVY
+        case _:
+            return 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Protocol
 from syncengine.errors import FolderError
 from syncengine.imap import envelopes
 from syncengine.imap.commands import Command, Reply, Untagged, command
+from syncengine.imap.errors import WireError
 from syncengine.imap.found import found_in, headers
 from syncengine.imap.responses import Fetch
 from syncengine.imap.session import Opened, Session, agreeing, searched
@@ -157,7 +158,7 @@ def _read_all(
     if blind and reply.ok:
         batches: Iterable[tuple[Found, ...]] = [reading.found(folder.name, opened.uidvalidity, reply, 1)]
     else:
-        batches = _batches(session, opened, listed.members(limit=_MOST), reading)
+        batches = _batches(session, opened, _members(folder, listed, 1), reading)
     yield from _deltas(end, batches, reset=reset, vanished=gone, forward=held is None)
     _remember(session, opened, listed, end, reading)
 
@@ -268,8 +269,16 @@ def _new(
     listing = session.run([command(b"UID SEARCH %sUID %d:*" % (returning, start))])
     if not listing.ok:
         raise FolderError(f"folder {task.folder.name}: new messages cannot be listed: {listing.refusal}")
-    uids = searched(listing.untagged).members(start=start, limit=_MOST)
+    uids = _members(task.folder, searched(listing.untagged), start)
     return (), _batches(session, opened, uids, task.reading)
+
+
+def _members(folder: Folder, uids: UidSet, start: int) -> list[int]:
+    """UIDs one by one; a set that names billions in a few octets is no listing."""
+    try:
+        return uids.members(start=start, limit=_MOST)
+    except WireError as error:
+        raise FolderError(f"folder {folder.name}: the server lists {error}") from error
 
 
 # shared

@@ -64,6 +64,11 @@ class Transport(imaplib.IMAP4):
         self.greeted = b""
         super().__init__(host, port, timeout=timeout)
 
+    @property
+    def patience(self) -> float:
+        """Seconds the server may stay silent."""
+        return self._patience
+
     # imaplib's override points
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:

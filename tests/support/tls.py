@@ -44,6 +44,11 @@ class Authority:
         """Valid, but for another host."""
         return self._issue("wrong-name", "mail.example.org")
 
+    @cached_property
+    def self_signed(self) -> KeyPair:
+        """For the right names, but vouched for by nobody but itself."""
+        return Authority(self._folder / "itself").good
+
     def server_context(self, pair: KeyPair | None = None) -> ssl.SSLContext:
         """Return a context with which a server shows ``pair`` (the good one if left out)."""
         shown = pair or self.good
