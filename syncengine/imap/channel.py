@@ -129,8 +129,7 @@ class Channel:
         limit = _Limit(self.transport.received, time.monotonic())
         while (parts := self.response())[0][:1] != b"+" or waiting:
             if parts[0][:1] == b"*":
-                if self.transport.received > limit or untagged.weight > MAX_WEIGHT:
-                    raise WireError("an answer without end")
+                limit.hold(self.transport, untagged)
                 self.take(parts, untagged)
                 continue
             done = completion(parts[0])
