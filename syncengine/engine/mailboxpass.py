@@ -306,6 +306,7 @@ class MailboxPass:
                 self._account.id, pending(of, plan(of, self._binding.policy)), now, timer
             )
             self._index.pairs.prune(self._account.id, now - _TOMBSTONE_SECONDS)
+            self._index.queue.forget_purged(self._binding.number)
             self._index.passes.end_allowance(self._account.id)
             self._say(notices(of, filed=self._binding.filed_by_rule))
         self._result.problems.extend(self._observer.problems)

@@ -88,3 +88,4 @@ class SendOnly:
             if over and self.binding.store.purge(message):
                 self.index.pairs.settle(account, message.token, State.DELETED, now, by_phone=True)
         self.index.pairs.prune(account, now - _TOMBSTONE_SECONDS)
+        self.index.queue.forget_purged(self.binding.number)

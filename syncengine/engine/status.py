@@ -170,7 +170,7 @@ class Picture:
             heard=sum(1 for m in self.local if m.state is State.HEARD),
             pending=items,
             last_pass=_time(record.last_pass),
-            last_error=error,
+            last_error=error or self._undelivered(),
             next_try=_time(record.next_try),
             held=held,
             reason=off,
@@ -182,6 +182,15 @@ class Picture:
             if row.state is QueueState.BLOCKED:
                 return f"smtp: {row.last_reply}; nothing is sent until the options change"
         return None
+
+    def _undelivered(self) -> str | None:
+        """What could not be delivered: a state that waits for somebody, no failure of the mailbox."""
+        there = {message.token for message in self.local if message.state is not State.DELETED}
+        rows = [r for r in self.queue.values() if r.state is QueueState.UNDELIVERABLE and r.token in there]
+        if not rows:
+            return None
+        more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
+        return f"message {id_of(rows[0].token)}: undeliverable: {rows[0].last_reply or 'given up'}{more}"
 
     def _items(self) -> tuple[PendingItem, ...]:
         if self.account is None:

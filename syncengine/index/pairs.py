@@ -343,6 +343,12 @@ class Pairs:
                 values,
             )
             self._db.execute(
+                "DELETE FROM queue WHERE state IN ('sent', 'undeliverable', 'cancelled', 'not-sent')"
+                " AND mailbox = (SELECT mailbox FROM accounts WHERE id = :account)"
+                f" AND token IN ({agreed}) AND token NOT IN (SELECT 'vm-' || id || '-z' FROM messages)",
+                values,
+            )
+            self._db.execute(
                 f"DELETE FROM pairs WHERE account = :account AND token IN ({agreed})"
                 " AND token NOT IN (SELECT 'vm-' || id || '-z' FROM messages)",
                 values,

@@ -289,6 +289,16 @@ class Queue:
                 [DELETED_FIRST, mailbox, token],
             )
 
+    def forget_purged(self, mailbox: str) -> None:
+        """Drop what was given up and can never be sent: its content is gone."""
+        with self._db.write():
+            self._db.execute(
+                "DELETE FROM queue WHERE mailbox = :mailbox"
+                " AND state IN ('undeliverable', 'cancelled', 'not-sent') AND token IN"
+                " (SELECT 'vm-' || id || '-z' FROM messages WHERE mailbox = :mailbox AND content IS NULL)",
+                {"mailbox": mailbox},
+            )
+
     def again(
         self, mailbox: str, token: Token, now: float, *, resend: bool, keep: Mapping[str, str] | None = None
     ) -> None:

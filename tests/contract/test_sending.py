@@ -135,6 +135,34 @@ def test_deleted_before_it_was_sent_it_is_not_sent_unless_restored(there: World,
     assert len(dovecot_smtp.delivered) == 1
 
 
+@pytest.mark.parametrize("sync_mode", ["all-folders", "none"])
+def test_what_was_given_up_leaves_the_queue_with_its_content(arrives, sync_mode):
+    there = arrives(sync_mode=sync_mode)
+    message, kept = there.deliver(), there.deliver()
+    there.box.delete(message)
+    there.sync_ok()
+    assert row(there, message).state == "cancelled"
+
+    there.clock.forward(DAY + HOUR)
+    there.sync_ok()
+    assert [r.token for r in there.engine.index.queue.rows("101")] == [token_of(kept)]
+
+
+def test_what_was_sent_and_deleted_is_forgotten_with_its_tombstone(there: World):
+    message = sent(there)
+    there.sync_ok()
+    there.box.delete(message)
+    there.sync_ok()
+    there.expunge(message)
+    there.sync_ok()
+    there.clock.forward(2 * DAY)
+    there.sync_ok()
+    assert row(there, message).state == "sent", "a late copy must not be taken for a new message"
+    there.clock.forward(30 * DAY)
+    there.sync_ok()
+    assert there.engine.index.queue.rows("101") == ()
+
+
 def test_urgent_and_private_stand_in_the_mail(there: World):
     message = sent(there, urgent=True, private=True)
     there.sync_ok()
@@ -460,7 +488,9 @@ def test_a_refused_message_stays_new_with_its_reason_and_retry_sends_it_again(do
             "550 5.1.1 no such user",
         )
         assert (said[0].message, said[0].reason) == (message, "550 5.1.1 no such user")
-        assert there.engine.status("101").new == 1, "the lamp stays lit"
+        status = there.engine.status("101")
+        assert (status.state, status.new) == ("in-step", 1), "the lamp stays lit"
+        assert status.last_error == f"message {message}: undeliverable: 550 5.1.1 no such user"
         there.clock.forward(DAY)
         there.sync_ok()
         assert len(server.sessions) == 1
