@@ -15,6 +15,8 @@ from syncengine.model import Problem, ReportedAction, Side, Token, Verb, id_of
 _log = logging.getLogger(__name__)
 
 _FIRST_WAIT, _LONGEST_WAIT = 60.0, 3600.0
+_FEWEST_TRIES = 3
+"""Nothing is given up after fewer, whatever the clocks say."""
 DOUBT_SECONDS = 3600.0
 """How long what is in doubt is not repeated where nothing can be looked up."""
 
@@ -60,7 +62,7 @@ class Ledger:
         """Try again later, or give up after ``delivery_expiry``; when the next try is due."""
         now = self.clock()
         until = now + wait(queued.attempts)
-        if self.expired(queued):
+        if self.expired(queued, queued.attempts):
             self.fail(
                 queued,
                 f"given up after {_period(self.expiry)}: {reply}",
@@ -89,9 +91,9 @@ class Ledger:
         """Note for the report what went wrong with a message."""
         self.problems.append(Problem(f"message {id_of(queued.token)}", what))
 
-    def expired(self, queued: Queued) -> bool:
-        """Whether a message has been tried for long enough."""
-        return self.clock() - queued.enqueued_at > self.expiry
+    def expired(self, queued: Queued, tries: int) -> bool:
+        """Whether a message, or a copy of it, has been tried for long enough, and often enough."""
+        return tries >= _FEWEST_TRIES and self.clock() - queued.enqueued_at > self.expiry
 
 
 def wait(attempts: int) -> float:

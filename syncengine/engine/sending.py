@@ -135,7 +135,11 @@ class Sender:
             return False
         attempt = self._attempt(queued, message, raw, recipients)
         merged = _merged(queued, attempt)
-        due = None if self.ledger.expired(queued) else self._copies_due(attempt, queued.copies_tried)
+        due = (
+            None
+            if self.ledger.expired(queued, queued.copies_tried)
+            else self._copies_due(attempt, queued.copies_tried)
+        )
         with self.index.database.write():
             self.ledger.settle(queued, queued.state, recipients=merged, copies_due=due)
         self._tell_copies(queued, attempt)

@@ -129,7 +129,9 @@ class Queue:
             " AND (next_try <= :now OR held) AND EXISTS"
             " (SELECT 1 FROM queue WHERE mailbox = :mailbox AND state = 'due' AND next_try <= :now)"
             " ORDER BY sequence LIMIT 1",
-            "state = 'claimed', held = 0, attempts = attempts + 1",
+            # Its time begins with the first try, unless it waited while the same server was tried for others.
+            "enqueued_at = CASE WHEN attempts = 0 AND NOT held THEN :now ELSE enqueued_at END,"
+            " state = 'claimed', held = 0, attempts = attempts + 1",
         )
 
     def claim_copies(self, mailbox: str, owner: str, now: float, lease: float) -> Queued | None:

@@ -514,6 +514,18 @@ def test_what_is_deferred_for_too_long_is_undeliverable(dovecot, tmp_path):
         assert said[0].reason == "given up after 72 h: 451 later"
 
 
+def test_nothing_is_given_up_before_it_was_tried_for_as_long(dovecot, tmp_path):
+    """The service was off for days, or the clock was wrong: the first deferral is not the end."""
+    with scripted({"MAIL": ["451 later", "250 ok"]}) as server, sending(tmp_path, dovecot, server) as there:
+        message = there.deliver()
+        there.clock.forward(5 * DAY)
+        there.resync()
+        assert there.message(message).delivery == "queued"
+        there.clock.forward(HOUR)
+        there.sync_ok()
+        assert there.message(message).delivery == "sent"
+
+
 @pytest.mark.parametrize(
     ("script", "options"),
     [
