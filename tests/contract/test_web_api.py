@@ -25,12 +25,14 @@ SETTINGS = """
 [parameters]
 "path.number" = "101"
 "path.message" = "{message}"
+"path.name" = "g_bUseTTS"
 
 [phases.coverage]
 unexpected-methods = ["DELETE", "POST"]
 
 [checks]
 positive_data_acceptance.expected-statuses = ["2xx", 404, 409, 422]
+negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 409, 411, 413, 415, 422]
 """
 
 

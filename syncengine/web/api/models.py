@@ -10,6 +10,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from syncengine.options.tab import email_tab
+from syncengine.options.values import Protocol
+
+_FIELDS = list(dict.fromkeys(field.name for protocol in Protocol for field in email_tab(protocol)))
 Plain = str | int | float | bool | None
 Text = Annotated[str, Meta(max_length=4096)]
 
@@ -214,6 +218,7 @@ class ChangeOptions(Struct, forbid_unknown_fields=True):
         Meta(
             max_length=60,
             description="New values by field; null takes one out. Labels of the manual are taken too.",
+            extra_json_schema={"propertyNames": {"enum": _FIELDS}},
         ),
     ]
 
