@@ -68,8 +68,10 @@ def choose(root: Part) -> Structure:
 def _sealed(part: Part) -> Sealed | None:
     if (part.main, part.sub) == ("multipart", "encrypted"):
         return Sealed.PGP
-    if part.main == "application" and part.sub in ("pkcs7-mime", "x-pkcs7-mime"):
-        # RFC 8551 section 3.2.2; without the parameter it is nearly always enveloped.
+    named = part.main == "application" and part.filename.lower().endswith(".p7m")
+    if named or (part.main == "application" and part.sub in ("pkcs7-mime", "x-pkcs7-mime")):
+        # RFC 8551 section 3.2.2; without the parameter it is nearly always enveloped. Gateways that do not
+        # know the type leave its name (section 3.2.1).
         signed = part.parameters.get("smime-type", "").lower() == "signed-data"
         return Sealed.SMIME_SIGNED if signed else Sealed.SMIME
     return None

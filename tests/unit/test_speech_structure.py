@@ -93,6 +93,7 @@ class TestBodystructure:
             (multipart("encrypted", PDF, PDF), Sealed.PGP),
             ('("application" "pkcs7-mime" ("smime-type" "enveloped-data") NIL NIL "base64" 9)', Sealed.SMIME),
             ('("application" "x-pkcs7-mime" NIL NIL NIL "base64" 9)', Sealed.SMIME),
+            ('("application" "octet-stream" ("name" "smime.P7M") NIL NIL "base64" 9)', Sealed.SMIME),
             (
                 '("application" "pkcs7-mime" ("smime-type" "signed-data") NIL NIL "base64" 9)',
                 Sealed.SMIME_SIGNED,
