@@ -100,6 +100,12 @@ class OptionsWatch:
     def _read(self, path: Path) -> None:
         try:
             settings = load(path)
+            if _signature(path) != self._seen:
+                self._touched.set()  # written while it was read: read again
+                return
+            if _empty(path):
+                # Whoever writes in place begins with an empty file, and one without mailboxes is good.
+                raise OptionsError(f"{path}: is empty")
             if settings != self._engine.settings:
                 self._engine.adopt_settings(settings)
                 _log.info("%s: changed options are in force", path)
@@ -154,6 +160,13 @@ def _touch(touched: threading.Event) -> FileSystemEventHandler:
                 touched.set()
 
     return Touch()
+
+
+def _empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def _signature(path: Path) -> object:

@@ -319,6 +319,7 @@ class Service:
                 done.mailbox,
             )
         self._plan(done.mailbox, now)
+        self._let_go(done.mailbox)
 
     def _heard(self, number: str, heard: Heard) -> None:
         now = time.monotonic()
@@ -330,6 +331,12 @@ class Service:
                 self._plan(number, now)
             case Heard.NOTHING:
                 pass
+        self._let_go(number)
+
+    def _let_go(self, number: str) -> None:
+        """The connection of a mailbox that left while it was in use was given back, and goes now."""
+        if number not in self._known:
+            self._drop([number])
 
     def _plan(self, number: str, now: float) -> None:
         due = self._scheduler.due(number)

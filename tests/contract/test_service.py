@@ -16,6 +16,7 @@ from syncengine.engine.clock import Clock
 from syncengine.engine.engine import Engine
 from syncengine.engine.lock import mailbox_lock
 from syncengine.errors import Busy
+from syncengine.model import LocalListing
 from syncengine.options.files import load
 from syncengine.service.jobs import Done
 from syncengine.service.lender import Limits
@@ -118,7 +119,7 @@ def test_changed_options_are_in_force_within_a_second_and_others_keep_their_conn
         there.sync["poll_interval"] = "1h"
         there.options["sync_mode"] = "inbox"
         there.write()
-        eventually(lambda: there.engine.settings.mailboxes[NUMBER].sync_mode == "inbox", timeout=3)
+        eventually(lambda: there.engine.settings.mailboxes[NUMBER].sync_mode == "inbox")
         eventually(lambda: service.figures().busy == 0 and service.figures().watching == 2)
 
         assert service._lender._waiting["102"] is before
@@ -141,17 +142,30 @@ def test_bad_options_are_refused_and_said_and_the_last_good_stay(there: World, c
         eventually(lambda: service.figures().options_error is None)
 
 
+def test_a_file_that_is_still_empty_is_no_change(there: World):
+    """Whoever writes a file in place begins by emptying it."""
+    with running(there) as service:
+        eventually(lambda: service.figures().first_round == 0)
+        good = there.engine.settings
+        there.config.write_text("")
+        eventually(lambda: "is empty" in (service.figures().options_error or ""))
+        assert there.engine.settings is good
+        there.write()
+        eventually(lambda: service.figures().options_error is None)
+        assert service.figures().mailboxes == 1
+
+
 def test_mailboxes_come_and_go_live(there: World):
     with running(there) as service:
         eventually(lambda: service.figures().first_round == 0)
         add_mailbox(there, "102")
-        eventually(lambda: service.figures().mailboxes == 2, timeout=2)
+        eventually(lambda: service.figures().mailboxes == 2)
         theirs = there.engine.mailbox("102").deliver(wav()).id
         eventually(lambda: there.engine.mailbox("102").message(theirs).delivery == "confirmed")
         eventually(lambda: service.figures().watching == 1)
 
         (there.folder / "mailboxes.d" / "102.toml").unlink()
-        eventually(lambda: service.figures().mailboxes == 1, timeout=2)
+        eventually(lambda: service.figures().mailboxes == 1)
         eventually(lambda: service.figures().connections <= 1)
 
 
@@ -191,6 +205,33 @@ def test_integration_off_and_on_again_keeps_what_was_agreed(there: World):
         there.system["email_integration"] = True
         there.write()
         eventually(lambda: there.seen(message))
+
+
+def test_a_mailbox_that_leaves_in_the_middle_of_a_pass_leaves_no_connection(there: World, proxy_to):
+    proxy = proxy_to(there.server.host, there.server.imap_port)
+    there.imap4 = {"port": proxy.port}
+    there.reopen()
+    there.engine._clock = Clock()
+    message = there.arrived()
+    with running(there) as service:
+        watched(service)
+        reached, go_on = threading.Event(), threading.Event()
+        listing = there.engine.store.listing
+
+        def slowly(number: str) -> LocalListing:
+            if threading.current_thread().name == "syncengine-pass":
+                reached.set()
+                assert go_on.wait(60)
+            return listing(number)
+
+        there.engine.store.listing = slowly  # type: ignore[method-assign]
+        there.box.mark_heard(message)
+        assert reached.wait(60)
+        there.system["email_integration"] = False
+        there.write()
+        eventually(lambda: service.figures().mailboxes == 0)
+        go_on.set()
+        eventually(lambda: service.figures().connections == 0)
 
 
 # Others at the same state directory
