@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
+from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,6 +20,7 @@ from syncengine.engine.phonemails import Letters, letters_of, received
 from syncengine.errors import MailboxError, UsageError
 from syncengine.index import EmailRow, Index
 from syncengine.options.schema import SyncMode
+from syncengine.speech.language import load as load_language
 from syncengine.speech.mail import Mail, Sentence
 from syncengine.speech.message import envelope_of_header
 from syncengine.speech.reader import announcement, overview, sentences
@@ -190,6 +192,8 @@ def recital(box: Mailbox, index: Index, binding: Binding, voice: Voice | None) -
 def call(box: Mailbox, index: Index, binding: Binding, voice: Voice | None) -> MailCall:
     """See :meth:`syncengine.engine.handle.Mailbox.mail_session`."""
     speaking = voice or open_voice(binding.settings.system.tts_command)
+    # While the first sentences are played, so that the caller need not wait in the middle of a mail.
+    Thread(target=load_language, name="language", daemon=True).start()
     source, bodies = source_of(box, index, binding)
     return MailCall(source, bodies, speaking, language=binding.mailbox.language, now=clock_of(binding))
 

@@ -91,6 +91,11 @@ def guess(text: str, default: str) -> str:
     return str(found)
 
 
+def load() -> None:
+    """Load the model that guesses, which takes most of a second; without it the first guess does."""
+    _identifier()
+
+
 @cache
 def _identifier() -> LanguageIdentifier | None:
     try:  # optional, and its model takes most of a second

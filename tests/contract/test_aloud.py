@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from syncengine.errors import MailboxError, UsageError
+from syncengine.speech import language
 from syncengine.speech.session import MailSession
 from tests.contract.test_emails import ALOUD, emails, letter, uid
 from tests.support.proxy import Proxy
+from tests.support.waiting import eventually
 from tests.support.world import World, world
 
 REAL = ("dovecot", "greenmail", "cyrus", "courier")
@@ -152,6 +154,13 @@ def test_a_connection_that_was_dropped_between_two_mails_is_opened_anew(there: W
         heard(session)
 
     assert [m.heard for m in emails(there)] == [True, True]
+
+
+@pytest.mark.server("dovecot")
+def test_the_language_can_be_guessed_when_the_first_mail_is_reached(there: World):
+    language._identifier.cache_clear()
+    with there.box.mail_session(Tape()):
+        assert eventually(lambda: language._identifier.cache_info().currsize == 1)
 
 
 @pytest.mark.server("dovecot")
