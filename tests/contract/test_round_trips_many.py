@@ -19,7 +19,7 @@ from syncengine.index import Index
 from syncengine.options.files import load
 from syncengine.service.service import Service
 from tests.bench.account import Account
-from tests.contract.test_round_trips import MASKS, settled, trips
+from tests.contract.test_round_trips import settled, trips
 from tests.contract.test_service import SLOW, add_mailbox
 from tests.support.dovecot import Dovecot
 from tests.support.mailprogram import MailProgram
@@ -64,16 +64,6 @@ def filled(folder, dovecot: Dovecot, wire: Proxy, messages: int, **how) -> Itera
             yield one, account
         finally:
             one.engine.close()
-
-
-@pytest.mark.parametrize(("strategy", "cost"), [("qresync", 2), ("condstore", 3), ("plain", 3), ("bare", 4)])
-def test_two_hundred_folders_cost_no_more_than_six(strategy, cost, dovecot, wire: Proxy, tmp_path):
-    with place(tmp_path, dovecot, wire, mask=MASKS[strategy]) as there:
-        for number in range(200):
-            there.mail.create(f"Folder {number}")
-        settled(there)
-
-        assert trips(there, wire) == cost
 
 
 def test_one_flag_among_two_hundred_folders_costs_one_trip_more(there: World, wire: Proxy):
