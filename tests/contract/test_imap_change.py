@@ -7,7 +7,7 @@ import pytest
 from syncengine.imap.replica import ImapAccount
 from syncengine.imap.scope import trash_folder
 from syncengine.model import DELETED, SEEN, FlagChange, Folder, Place, Uid, UidValidity
-from tests.contract.imap_kit import STRATEGIES, WHEN, Line, Mail, Open, View, mail, named, token
+from tests.contract.imap_kit import STRATEGIES, WHEN, Line, Mail, MakeProxy, Open, View, mail, named, token
 from tests.support.base import Login, Server
 from tests.support.dovecot import Dovecot
 from tests.support.mailprogram import MailProgram
@@ -47,10 +47,12 @@ def test_a_mark_that_somebody_else_overtook_is_not_done_and_shows_what_is_there(
     program = raw_client(imap_server, login)
     for number in range(3):
         program.append(mail(number))
-    account, view = connect(imap_server, login), View()
+    line = Line()
+    account, view = connect(imap_server, login, trace=line), View()
     view.observe(account)
     assert view.cursor
     limit = view.cursor.highestmodseq
+    line.said.clear()
     program.flag(view.place(token(1)).uid, SEEN)
     program.unflag(view.place(token(1)).uid, SEEN)
     first, second = account.mark(
@@ -62,6 +64,27 @@ def test_a_mark_that_somebody_else_overtook_is_not_done_and_shows_what_is_there(
     assert SEEN not in second.flags.flags
     assert second.moved_on
     assert second.flags.modseq and limit and second.flags.modseq > limit
+    assert len(line.sent("UID STORE")) == 1
+    assert [said.split()[3] for said in line.sent("UID FETCH")] == [b"%d" % second.flags.uid]
+
+
+def test_a_store_that_shows_no_flags_is_believed_only_after_they_were_read(
+    dovecot: Dovecot, connect: Open, raw_client: Mail, proxy_to: MakeProxy
+) -> None:
+    login, line = dovecot.new_user(), Line()
+    uid = raw_client(dovecot, login).append(mail(1))
+    proxy = proxy_to(dovecot.host, dovecot.imap_port)
+    account, view = connect(proxy, login, trace=line), View()
+    view.observe(account)
+    assert view.cursor
+    change = FlagChange(token(1), view.place(token(1)), True, view.cursor.highestmodseq)
+    line.said.clear()
+    proxy.rewrite(rb"^(\* \d+ FETCH \(UID \d+ MODSEQ \(\d+\)) FLAGS \([^)]*\)", rb"\1")
+    (outcome,) = account.mark([change])
+
+    assert outcome.done
+    assert outcome.flags and outcome.flags.flags == {SEEN}
+    assert [said.split()[3] for said in line.sent("UID FETCH")] == [b"%d" % uid]
 
 
 def test_a_mark_of_what_is_gone_or_under_another_uidvalidity_is_not_done(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncengine.errors import FolderError
-from syncengine.model import DELETED, SEEN, Cursor, FlagChange, Uid, UidValidity
+from syncengine.model import DELETED, SEEN, Cursor, FlagChange, ModSeq, Uid, UidValidity
 from syncengine.replica import Account
 from tests.contract.imap_kit import (
     STRATEGIES,
@@ -145,6 +145,45 @@ def test_uidnext_going_backwards_counts_as_another_folder(
         )
         assert view.observe(account)[0].reset
         assert view.tokens == {token(1)}
+
+
+@pytest.mark.server("dovecot", "cyrus")
+def test_a_modseq_going_backwards_counts_as_another_folder(
+    imap_server: Server, connect: Open, raw_client: Mail
+) -> None:
+    login = imap_server.new_user()
+    raw_client(imap_server, login).append(mail(1))
+    for mask in (STRATEGIES["qresync"], STRATEGIES["condstore"]):
+        account, view = connect(imap_server, login, mask=mask), View()
+        view.observe(account)
+        assert view.cursor and view.cursor.highestmodseq
+        ahead = ModSeq(view.cursor.highestmodseq + 50)
+        view.cursor = Cursor("INBOX", view.cursor.uidvalidity, view.cursor.uidnext, ahead)
+        assert view.observe(account)[0].reset
+        assert view.tokens == {token(1)}
+        assert view.cursor.highestmodseq < ahead
+
+
+@pytest.mark.parametrize("enabled", [b"* ENABLED\r\n", b"", b"* ENABLED CONDSTORE\r\n"])
+def test_qresync_that_is_offered_and_not_enabled_is_not_used(
+    enabled: bytes, dovecot: Dovecot, connect: Open, raw_client: Mail, proxy_to: MakeProxy
+) -> None:
+    """As iCloud does, which answers ENABLE with an empty list."""
+    login, line = dovecot.new_user(), Line()
+    program = raw_client(dovecot, login)
+    uids = [program.append(mail(number)) for number in range(3)]
+    proxy = proxy_to(dovecot.host, dovecot.imap_port)
+    enabling = proxy.answer(rb"ENABLE QRESYNC", enabled + b"{tag} OK done\r\n")
+    account, view = connect(proxy, login, trace=line), View()
+    view.observe(account)
+    program.flag(uids[1], SEEN)
+    program.expunge(uids[2])
+    view.observe(account)
+
+    assert {uid: SEEN in flags for uid, (_, flags) in view.seen.items()} == {uids[0]: False, uids[1]: True}
+    assert enabling.fired
+    assert line.sent("SELECT") and not any(b"QRESYNC" in said for said in line.sent("SELECT"))
+    assert line.sent("CHANGEDSINCE")
 
 
 def test_flags_are_never_those_of_another_message(dovecot: Dovecot, connect: Open, raw_client: Mail) -> None:

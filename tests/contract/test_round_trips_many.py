@@ -147,6 +147,23 @@ def test_a_thousand_flags_out_are_one_command_each_way(dovecot, wire: Proxy, tmp
         assert max(map(len, wire.lines("C"))) < 8192
 
 
+def test_more_flags_than_fit_a_line_are_several_commands_in_one_flight(dovecot, wire: Proxy, tmp_path):
+    """RFC 7162 section 4: lines of no more than 8,192 octets."""
+    with filled(tmp_path, dovecot, wire, 3_000, system=ALOUD, mask=PLAINLY) as (there, _):
+        there.sync_ok()
+        there.quiet()
+        emails = there.engine.index.emails
+        for row in list(emails.latest_first(1)):
+            if row.place.uid % 2:
+                emails.say_heard(1, row, not row.is_heard, 0.0)
+        cost = trips(there, wire)
+
+        assert wire.said(rb"UID STORE") == 2
+        assert cost == 4
+        assert 6_000 < max(map(len, wire.lines("C"))) < 8_192
+        assert not any(row.pending for row in emails.latest_first(1))
+
+
 @pytest.mark.parametrize(("count", "compressed"), [(99, False), (100, True)])
 def test_what_waits_in_great_number_is_compressed_in_no_trip_of_its_own(
     count, compressed, dovecot, wire: Proxy, tmp_path
