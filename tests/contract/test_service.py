@@ -301,6 +301,28 @@ def test_a_password_refused_three_times_is_not_tried_any_more_until_the_options_
         eventually(lambda: there.engine.index.passes.get(NUMBER).last_error is None)
 
 
+def test_a_server_that_asks_to_be_left_alone_is_left_alone_whatever_happens(there: World, proxy_to):
+    proxy = proxy_to(there.server.host, there.server.imap_port, keep=True)
+    there.imap4 = {"port": proxy.port}
+    there.reopen()
+    there.engine._clock = Clock()
+    message = there.arrived()
+    asked = b"{tag} NO Request is throttled. Suggested Backoff Time: 600000 milliseconds\r\n"
+    proxy.answer(rb" LIST ", asked, times=1)
+    with running(there) as service:
+        eventually(lambda: there.engine.index.passes.get(NUMBER).last_error)
+        eventually(lambda: (there.engine.index.passes.get(NUMBER).next_try or 0) - time.time() > 500)
+        said = proxy.counts.connections
+        there.box.mark_heard(message)
+        eventually(lambda: there.engine.index.passes.get(NUMBER).dirty_since)
+        version = service._version
+        there.box.mark_new(message)
+        eventually(lambda: service._version != version, what="the change noticed")
+        eventually(lambda: service.figures().busy == 0)
+        assert proxy.counts.connections == said
+        assert service._scheduler.due(NUMBER) - time.monotonic() > 500
+
+
 def test_a_watching_connection_that_was_cut_is_made_anew(there: World, dovecot, proxy_to):
     proxy = proxy_to(dovecot.host, dovecot.imap_port)
     there.imap4 = {"port": proxy.port}
@@ -395,6 +417,23 @@ def test_over_tls_a_change_is_pushed_too(there: World, dovecot):
             (there.flag if seen else there.unflag)(message, "\\Seen")
             eventually(lambda: there.message(message).heard is seen)  # noqa: B023
             watched(service)
+
+
+def test_with_notify_a_change_in_another_folder_is_pushed_too(there: World, proxy_to):
+    """One connection for the whole account (RFC 5465)."""
+    proxy = proxy_to(there.server.host, there.server.imap_port, keep=True)
+    there.imap4 = {"port": proxy.port}
+    there.reopen()
+    there.engine._clock = Clock()
+    elsewhere, *_ = [there.arrived() for _ in range(3)]
+    there.mail.create("Work")
+    there.move(elsewhere, "Work")
+    there.sync_ok()
+    with running(there) as service:
+        watched(service)
+        eventually(lambda: proxy.said(rb" NOTIFY SET "))
+        there.flag(elsewhere, "\\Seen")
+        eventually(lambda: there.message(elsewhere).heard)
 
 
 def test_idle_is_renewed_and_what_comes_meanwhile_is_not_missed(there: World, proxy_to, monkeypatch):
