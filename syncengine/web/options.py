@@ -6,15 +6,13 @@ older fields before him is told.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from syncengine.delivery.steps import Step
-from syncengine.engine.trial import Tried, try_account
-from syncengine.errors import SyncError, UsageError
+from syncengine.errors import UsageError
 from syncengine.options.edit import ChangedMeanwhile, add_mailbox
 from syncengine.options.keys import SECTIONS
 from syncengine.options.problems import InvalidOptions
@@ -120,16 +118,7 @@ def apply(site: Site, request: Request, form: Form) -> Response:
 def test(site: Site, request: Request, _: Form) -> Response:
     """Try the account step by step as the applied options say; nothing is sent or changed."""
     number = site.known(request.path_params["number"])
-    return flowing(site, request, "test.html", number=number, steps=_steps(site, number))
-
-
-def _steps(site: Site, number: str) -> Iterator[Tried]:
-    """Each step as it is done; what nothing can be tried for is a step that failed."""
-    try:
-        with site.engine.index.database.trouble():
-            yield from try_account(site.engine.binding(number), site.engine.index)
-    except SyncError as error:
-        yield "syncengine", Step("test", ok=False, detail=str(error))
+    return flowing(site, request, "test.html", number=number, steps=site.trials.steps(site.engine, number))
 
 
 def _changes(mailbox: Mailbox, form: Form) -> Mapping[str, object]:

@@ -28,6 +28,7 @@ from syncengine.web.audit import Audit
 from syncengine.web.door import Door, Visit
 from syncengine.web.gate import API, plain_answer
 from syncengine.web.live import LOOKS, Live, stream
+from syncengine.web.trials import Trials
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -54,6 +55,7 @@ class Site:
     audit: Audit
     key: bytes = field(repr=False)
     live: Live
+    trials: Trials = field(default_factory=Trials)
     pages: ThreadPoolExecutor = field(default_factory=lambda: _pool("page", 4))
     work: ThreadPoolExecutor = field(default_factory=lambda: _pool("work", 4))
     """For what waits for a mail server: however many such, the pages are still shown."""

@@ -16,7 +16,6 @@ from syncengine.cli.queue import DONE, queue_object
 from syncengine.cli.resync import report_object
 from syncengine.cli.status import status_object
 from syncengine.engine.overview import lines
-from syncengine.engine.trial import try_account
 from syncengine.model import id_of
 from syncengine.web import mailbox, sound
 from syncengine.web.api import models
@@ -112,8 +111,7 @@ def resync(site: Site, asked: Asked) -> object:
 def test(site: Site, asked: Asked) -> Sequence[Any]:
     """Try the account as the options say."""
     number = site.known(asked.number)
-    steps = try_account(site.engine.binding(number), site.engine.index)
-    return [step_object(number, server, step) for server, step in steps]
+    return [step_object(number, server, step) for server, step in site.trials.steps(site.engine, number)]
 
 
 def record(site: Site, asked: Asked) -> object:
