@@ -113,9 +113,7 @@ class Binding:
     @property
     def account_key(self) -> tuple[str, str]:
         """Host and login that bases belong to; a mailbox that only sends has one of its own."""
-        if not self.mailbox.synchronises:
-            return "", ""
-        return self.mailbox.imap4.server, self.mailbox.imap4.account
+        return account_key(self.mailbox)
 
     def account(self, index: Index) -> AccountRow:
         """The account's row, made when it is first passed over."""
@@ -254,6 +252,11 @@ class Binding:
     def by_append(self) -> bool:
         """Whether messages are put there by APPEND instead of being sent."""
         return self.mailbox.delivery is DeliveryBy.APPEND
+
+
+def account_key(mailbox: Mailbox) -> tuple[str, str]:
+    """Host and login that a mailbox's bases belong to; blank for one that only sends."""
+    return (mailbox.imap4.server, mailbox.imap4.account) if mailbox.synchronises else ("", "")
 
 
 def _server(imap: Imap4) -> str:

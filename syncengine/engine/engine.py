@@ -242,7 +242,9 @@ class Engine:
         """Why a mailbox is not kept in step, None if it is."""
         if not self._settings.system.email_integration:
             return "email_integration is false for the system"
-        mailbox = self._settings.mailboxes[number]
+        mailbox = self._settings.mailboxes.get(number)
+        if mailbox is None:
+            return "there is no such mailbox any more"
         if not mailbox.email_integration:
             return "email_integration is false"
         return self._without_seat.get(number)

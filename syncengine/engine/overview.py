@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from syncengine.engine.binding import account_key
 from syncengine.engine.engine import Engine
 from syncengine.engine.status import MailboxState
 from syncengine.index import PassRecord
@@ -37,14 +38,16 @@ def lines(engine: Engine) -> tuple[Line, ...]:
     return tuple(_lines(engine, sums))
 
 
+_NEVER = PassRecord()
+
+
 def _lines(engine: Engine, sums: Overview) -> Iterator[Line]:
-    for number in engine.numbers():
-        binding = engine.binding(number)
-        host, login = binding.account_key
+    for number, mailbox in engine.settings.mailboxes.items():
+        host, login = account_key(mailbox)
         account = (number, host.lower(), login)
-        record = sums.passes.get(number, PassRecord())
+        record = sums.passes.get(number, _NEVER)
         held = sums.held.get(account, 0)
-        waiting = sums.pending.get(account, 0) if binding.mailbox.synchronises else 0
+        waiting = sums.pending.get(account, 0) if mailbox.synchronises else 0
         queued = sums.queued.get(number, 0)
         error = record.last_error
         if error is None and number in sums.blocked:
@@ -62,7 +65,7 @@ def _lines(engine: Engine, sums: Overview) -> Iterator[Line]:
         last = record.last_pass
         yield Line(
             mailbox=number,
-            name=binding.mailbox.email_name,
+            name=mailbox.email_name,
             state=state,
             # A message that waits to be sent may be in both sums.
             pending=max(waiting, queued),

@@ -50,6 +50,22 @@ def examine(
     return settings, problems + found + _readable_passwords(settings)
 
 
+def examine_part(path: Path, number: str = "") -> Settings:
+    """Read the main file and one mailbox's drop-in as they stand now, without those of all others.
+
+    Raises :class:`InvalidOptions` where the main file cannot be read at all.
+    """
+    path = Path(path).absolute()
+    problems: list[OptionProblem] = []
+    main = _source(path, {}, problems)
+    if main is None:
+        raise InvalidOptions(problems)
+    own = path.parent / DROP_INS / f"{number}.toml"
+    there = NUMBER.fullmatch(number) and own.is_file()
+    source = _source(own, {}, problems, number=number) if there else None
+    return read_settings(main, [source] if source else [], base=path.parent, path=path)[0]
+
+
 def drop_in_files(path: Path, changed: Mapping[Path, str | None] | None = None) -> list[Path]:
     """Return the drop-in files beside the main file, ordered by number."""
     folder = path.parent / DROP_INS

@@ -27,6 +27,8 @@ LOOKS = 1.0
 """Seconds between two looks at the index."""
 LASTS = 300.0
 """Seconds until a stream ends and its page opens another: whoever may not look any more is refused then."""
+_AT_ONCE = 4
+"""So many streams are told as often as they may be."""
 _QUIET = 15.0
 """Seconds of silence after which something is sent, for proxies and for peers that are gone."""
 
@@ -150,7 +152,8 @@ async def _events(live: Live, request: Request, shown: Shown, every: float) -> A
         if mark != seen:
             seen, now = mark, await shown(request, mark)
             if now != before:
-                before, spoke, wait = now, clock(), every
+                # Each asks for a page: the more are told, the less often each.
+                before, spoke, wait = now, clock(), every * max(1.0, live.streams / _AT_ONCE)
                 yield "event: changed\ndata: now\n\n"
         if clock() - spoke > _QUIET:
             spoke = clock()

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from syncengine.cli.values import text_of
 from syncengine.options.edit import ChangedMeanwhile, set_system, version_of
-from syncengine.options.files import examine
+from syncengine.options.files import examine_part
 from syncengine.options.keys import keys_of
 from syncengine.options.problems import InvalidOptions
 from syncengine.options.schema import Settings, System
@@ -79,7 +79,7 @@ def row_of(site: Site, request: Request) -> Row:
 
 def rows(site: Site) -> list[Row]:
     """Return the manual's rows in its order, then further ones of the file."""
-    settings = examine(site.config)[0]
+    settings = examine_part(site.config)
     further = [name for name in settings.vmconfig if name not in MANUAL_ROWS]
     return [_one(settings, name) for name in (*MANUAL_ROWS, *further)]
 

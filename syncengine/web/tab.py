@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from syncengine.cli.values import key_of, text_of, value_of
 from syncengine.options.edit import place_of, set_mailbox, version_of
-from syncengine.options.files import examine
+from syncengine.options.files import examine_part
 from syncengine.options.keys import SECTIONS
 from syncengine.options.problems import InvalidOptions, OptionProblem
 from syncengine.options.schema import Mailbox
@@ -40,7 +40,7 @@ def present(site: Site, number: str) -> Present | None:
     if place is None:
         return None
     version = version_of(place)
-    mailbox = examine(site.config)[0].mailboxes.get(number)
+    mailbox = examine_part(site.config, number).mailboxes.get(number)
     return Present(mailbox, version) if mailbox is not None else None
 
 

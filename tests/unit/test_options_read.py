@@ -9,7 +9,7 @@ import pytest
 from syncengine.errors import OptionsError
 from syncengine.model import SearchMode, Security
 from syncengine.options.check import port_warnings, seats_off
-from syncengine.options.files import find_config, load
+from syncengine.options.files import examine, examine_part, find_config, load
 from syncengine.options.problems import InvalidOptions
 from syncengine.options.schema import (
     Authentication,
@@ -526,3 +526,36 @@ def test_the_configuration_is_looked_for_in_the_usual_places(tmp_path, monkeypat
         assert find_config(None, {}) == file
     assert find_config(None, {"SYNCENGINE_CONFIG": "other.toml"}) == tmp_path / "other.toml"
     assert find_config(Path("named.toml"), {"SYNCENGINE_CONFIG": "other.toml"}) == tmp_path / "named.toml"
+
+
+def test_one_mailbox_is_read_without_the_files_of_the_others(tmp_path):
+    config = tmp_path / "syncengine.toml"
+    config.write_text('[system]\ndomain = "pbx.example.com"\n[mailboxes.100]\nemail_name = "z@example.com"\n')
+    folder = tmp_path / "mailboxes.d"
+    folder.mkdir()
+    for number in ("101", "102"):
+        (folder / f"{number}.toml").write_text(f'email_name = "{number}@example.com"\n')
+    (folder / "103.toml").write_text("this is [no TOML")
+    whole = examine(config)[0]
+    for number in ("100", "101", "102", "103", "104", "../101", ""):
+        part = examine_part(config, number)
+        assert part.mailboxes.get(number) == whole.mailboxes.get(number)
+        assert (part.system, part.vmconfig) == (whole.system, whole.vmconfig)
+        assert part.mailboxes.keys() <= {"100", number}
+
+
+def test_a_file_that_was_read_before_is_read_anew_when_it_or_what_it_inherits_changed(tmp_path):
+    config = tmp_path / "syncengine.toml"
+    config.write_text("")
+    drop_in = tmp_path / "mailboxes.d" / "101.toml"
+    drop_in.parent.mkdir()
+    drop_in.write_text('email_name = "a@example.com"\n')
+    assert load(config).mailboxes["101"].protocol == "imap4"
+    config.write_text('[system]\nprotocol = "pop3"\n[sync]\nundo_window = "1h"\n')
+    mailbox = load(config).mailboxes["101"]
+    assert (mailbox.protocol, mailbox.sync.undo_window, mailbox.email_name) == ("pop3", 3600, "a@example.com")
+    drop_in.write_text('email_name = "b@example.com"\n')
+    assert load(config).mailboxes["101"].email_name == "b@example.com"
+    drop_in.write_text("nonsense = 1\n")
+    for _ in range(2):
+        assert [problem.key for problem in examine(config)[1]] == ["mailboxes.101.nonsense"]
