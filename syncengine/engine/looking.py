@@ -5,7 +5,7 @@ A content is given up only after a look in the same pass; what is live then is k
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from syncengine.engine.binding import Binding
@@ -15,6 +15,9 @@ from syncengine.engine.observe import Observer
 from syncengine.index import Index, QueueState
 from syncengine.model import LocalListing, LocalMessage, State, Token, id_of
 from syncengine.rules.compare import RemoteView, Where
+
+RARELY = 3600.0
+"""Seconds between two looks for what is unconfirmed: each reads and searches every folder there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,11 @@ class Looking:
         wanted = missing | overdue | {message.token for message in due}
         if not wanted or not self.observer.look(wanted):
             return False
+        self._looked(overdue)
         found = self._views(listing)
         nowhere = {t for t, view in found.items() if view.where in (Where.NOWHERE, Where.TRASH)}
         self.index.pairs.set_absent(self.account, nowhere & missing)
-        self._expire(overdue & self._overdue())
+        self._expire(overdue & self._past_deadline().keys())
         for message in due if purge else ():
             if not found[message.token].copies:
                 self.binding.store.purge(message)
@@ -54,12 +58,27 @@ class Looking:
         return views(cases(self.index, self.account, listing.messages, self.binding.clock()))
 
     def _overdue(self) -> set[Token]:
+        """What is past its deadline; where all of it was looked for after that already, only now and then."""
+        past = self._past_deadline()
+        if all(past.values()) and past:
+            last = float(self.index.passes.meta(self._mark) or "-inf")
+            if 0 <= self.binding.clock() - last < RARELY:
+                return set()
+        return set(past)
+
+    def _past_deadline(self) -> dict[Token, bool]:
+        """What is pending for longer than expected, and whether that was found and said already."""
         now = self.binding.clock()
-        return {
-            p.token
-            for p in self.index.pairs.pending(self.account)
-            if p.deadline is not None and now >= p.deadline
-        }
+        pending = self.index.pairs.pending(self.account)
+        return {p.token: p.expired for p in pending if p.deadline is not None and now >= p.deadline}
+
+    @property
+    def _mark(self) -> str:
+        return f"looked for what is unconfirmed {self.account}"
+
+    def _looked(self, overdue: Collection[Token]) -> None:
+        if overdue:
+            self.index.passes.set_meta(self._mark, str(self.binding.clock()))
 
     def _expire(self, tokens: set[Token]) -> None:
         """The deadline passed and a complete look after it is over: said once, never dropped."""

@@ -203,6 +203,29 @@ def test_a_sent_message_that_never_shows_up_is_unconfirmed_and_still_confirmed_w
         assert there.message(message).delivery == "confirmed"
 
 
+def test_what_is_unconfirmed_is_looked_for_in_every_folder_once_and_then_rarely(dovecot, tmp_path):
+    with scripted() as server, sending(tmp_path, dovecot, server) as there:
+        for number in range(8):
+            there.mail.ensure(f"Folder {number}")
+        message = sent(there)
+        usual = there.sync_ok().traffic.round_trips
+        there.clock.forward(1300)
+        wide = there.sync_ok().traffic.round_trips
+        assert there.message(message).delivery == "unconfirmed"
+        assert wide > usual + 10
+
+        there.mail.ensure("Junk")
+        there.mail.append(server.session().body, "Junk")
+        for _ in range(3):
+            there.clock.forward(300)
+            assert there.sync_ok().traffic.round_trips <= usual
+        assert there.message(message).delivery == "unconfirmed", "nobody looked into Junk yet"
+        there.clock.forward(HOUR)
+        there.sync_ok()
+        assert there.message(message).folder == "Junk"
+        assert there.engine.status("101").pending == ()
+
+
 # One address and its copies
 
 
