@@ -10,6 +10,7 @@ import base64
 import imaplib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 
 from syncengine.errors import AuthenticationFailed, ConnectionLost, Throttled
 from syncengine.imap.channel import Channel, Trace
@@ -244,8 +245,8 @@ class Connection:
         return untagged.words.get("CAPABILITY", frozenset())
 
     def _offer(self, words: frozenset[str]) -> None:
-        self.offered |= words
-        self.capabilities = words - self.settings.mask
+        self.offered = _shared(self.offered | words)
+        self.capabilities = _shared(words - self.settings.mask)
         if self._channel:
             largest = {"LITERAL+": 1 << 62, "LITERAL-": 4096}
             self._channel.literals = max((largest.get(word, 0) for word in self.capabilities), default=0)
@@ -393,3 +394,9 @@ class Connection:
 
     def _safe(self, text: str) -> str:
         return scrubbed(text, self._secrets)
+
+
+@lru_cache(maxsize=64)
+def _shared(words: frozenset[str]) -> frozenset[str]:
+    """The same object for the same capabilities: thousands of kept connections have few kinds of servers."""
+    return words

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from syncengine.index.database import Database
 from syncengine.model import (
@@ -306,7 +307,7 @@ class Views:
     def capabilities(self, host: str) -> frozenset[str]:
         """What a server offered the last time, so that login and first commands can travel together."""
         known = self._capabilities(host)
-        return frozenset() if known == _DISTRUSTED else frozenset(known.split())
+        return frozenset() if known == _DISTRUSTED else _words(known)
 
     def note_capabilities(self, host: str, capabilities: frozenset[str]) -> None:
         """Remember what a server offers; written only when it changed."""
@@ -389,3 +390,9 @@ def _sighting(row: sqlite3.Row, now: float) -> Sighting:
         doubtful=doubtful,
         message_id=row["message_id"],
     )
+
+
+@lru_cache(maxsize=64)
+def _words(known: str) -> frozenset[str]:
+    """The same object for the same words: thousands of connections to one server share it."""
+    return frozenset(known.split())
