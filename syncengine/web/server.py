@@ -6,6 +6,7 @@ Invariant: they are not shown off this host to who is not known.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import ssl
 import stat
@@ -20,9 +21,11 @@ from syncengine.errors import UsageError
 from syncengine.options.check import is_loopback
 from syncengine.options.plainfile import read
 from syncengine.web.app import build, site_of
-from syncengine.web.door import Access
+from syncengine.web.door import Access, Door
 from syncengine.web.patience import Impatient
 from syncengine.web.users import LEAST_PASSWORD
+
+_log = logging.getLogger(__name__)
 
 _MOST_PASSWORD = 1024
 
@@ -44,14 +47,10 @@ class WebServer:
         self, engine: Engine, config: Path, access: Access, *, host: str, port: int, tls: Tls | None = None
     ) -> None:
         tls = tls or Tls()
-        access = replace(access, local=is_loopback(host))
+        access = replace(access, local=is_loopback(host) and tls.proxy is None)
         self._site = site_of(engine, config, access)
         try:
-            if not access.local and access.password is None and not self._site.door.users.all():
-                raise UsageError(
-                    f"web: {host} can be reached from elsewhere, which takes users: syncengine web user add"
-                    " NAME (or one password for all: --password-file)"
-                )
+            _see_who_may_come(self._site.door, "a proxy" if tls.proxy else host)
             self._secure = tls.cert is not None
             self._socket = socket.create_server(
                 (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=64
@@ -98,6 +97,18 @@ class WebServer:
         self._thread.join()
         self._site.close()
         self._socket.close()
+
+
+def _see_who_may_come(door: Door, way: str) -> None:
+    """Raise ``UsageError`` where strangers could come in."""
+    if door.access.password is not None or door.users.all():
+        return
+    make = "syncengine web user add NAME (or one password for all: --password-file)"
+    if not door.access.local:
+        raise UsageError(f"web: by {way} the pages can be reached from elsewhere, which takes users: {make}")
+    if door.access.names:
+        names = ", ".join(sorted(door.access.names))
+        _log.warning("web: whoever reaches the pages as %s may change everything: %s", names, make)
 
 
 def access_of(names: list[str], password_file: str | None) -> Access:

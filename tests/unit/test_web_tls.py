@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import ssl
 from collections.abc import Iterator
@@ -34,9 +35,9 @@ def authority(tmp_path: Path) -> Authority:
 
 
 @contextmanager
-def served(config: Path, tls: Tls) -> Iterator[tuple[Engine, WebServer]]:
+def served(config: Path, tls: Tls, password: str | None = None) -> Iterator[tuple[Engine, WebServer]]:
     with Engine.open(config) as engine:
-        server = WebServer(engine, config, Access(), host="127.0.0.1", port=0, tls=tls)
+        server = WebServer(engine, config, Access(password=password), host="127.0.0.1", port=0, tls=tls)
         try:
             yield engine, server
         finally:
@@ -73,25 +74,38 @@ def test_with_tls_the_cookie_stays_on_it(config, authority):
 
 @pytest.mark.parametrize("proxy", [None, "127.0.0.1"])
 def test_a_proxy_is_believed_where_that_was_said_and_nowhere_else(config, proxy):
-    with served(config, tls_of(None, None, proxy)) as (engine, server):
+    with served(config, tls_of(None, None, proxy), "correct horse") as (engine, server):
         port = urlsplit(server.url).port
 
         def connection() -> http.client.HTTPConnection:
             return http.client.HTTPConnection("127.0.0.1", port, timeout=20)
 
         forwarded = {"X_Forwarded_Proto": "https", "X_Forwarded_For": "198.51.100.7, 203.0.113.9"}
-        answer = get(connection(), **forwarded)
+        known = {"Authorization": "Basic " + base64.b64encode(b"olga:correct horse").decode()}
+        answer = get(connection(), **forwarded, **known)
         assert answer.headers["Set-Cookie"].endswith("; Secure") is (proxy is not None)
         assert ("Strict-Transport-Security" in answer.headers) is (proxy is not None)
         asking = connection()
         body = '{"how": "dry-run"}'
-        sent = {"Content-Type": "application/json", "X-Forwarded-For": forwarded["X_Forwarded_For"]}
+        sent = {"Content-Type": "application/json", "X-Forwarded-For": forwarded["X_Forwarded_For"]} | known
         asking.request("POST", "/api/mailboxes/101/resync", body, sent)
         assert asking.getresponse().read()
         asking.close()
         (line,) = Audit(engine.state_dir).newest()
         # The last one is the proxy's own word; what stands before it anybody may have written.
         assert line["address"] == ("203.0.113.9" if proxy else "127.0.0.1")
+
+
+def test_nobody_is_let_in_by_a_proxy_without_users(config):
+    with Engine.open(config) as engine, pytest.raises(UsageError, match="by a proxy"):
+        tls = tls_of(None, None, "127.0.0.1")
+        WebServer(engine, config, Access(), host="127.0.0.1", port=0, tls=tls)
+
+
+def test_a_name_without_users_is_warned_of(config, caplog):
+    with Engine.open(config) as engine:
+        WebServer(engine, config, Access(frozenset({"voice.example"})), host="127.0.0.1", port=0).stop()
+    assert "whoever reaches the pages as voice.example may change everything" in caplog.text
 
 
 def test_files_that_cannot_be_used_are_one_line(config, authority, tmp_path):
