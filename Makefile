@@ -48,10 +48,9 @@ servers: ## get the real mail servers and the browser for the tests
 mails: .venv/test.stamp ## get real mails for the tests, out of packages that ship some
 	@tests/support/setup/mails.sh
 
-bench: .venv/test.stamp servers ## speed beside mbsync, OfflineIMAP and interimap, a quarter of an hour
+bench: .venv/test.stamp servers ## speed beside mbsync, OfflineIMAP and interimap; ARGS="--only small" is one row of it
 	@tests/support/setup/peers.sh
 	$(BIN)/python -m tests.bench $(ARGS)
-	$(BIN)/python -m tests.bench.emails
 
 bench-service: .venv/test.stamp servers ## ten thousand mailboxes in one process, half an hour; ARGS="--mailboxes 1000" is shorter
 	$(BIN)/python -m tests.bench.service $(ARGS)

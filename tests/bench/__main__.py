@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from tests.support.dovecot import Dovecot
 from tests.support.proxy import Proxy
 from tests.support.tls import Authority
 
+ROWS = ("small", "folders", "large", "listing")
 _FAR = 0.05
 """Seconds of a round trip to a server that is far away."""
 _ENOUGH = 20.0
@@ -43,26 +45,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--large", type=int, default=100_000, help="messages of the large folder")
     parser.add_argument("--repeat", type=int, default=5, help="runs of a pass that changes nothing")
-    parser.add_argument("--only", nargs="*", choices=["small", "large", "folders"], help="rows")
+    parser.add_argument("--only", nargs="*", choices=ROWS, default=ROWS, help="rows: %(choices)s")
     parser.add_argument("--skip", nargs="*", default=[], help="peers to leave out")
     parser.add_argument("-o", dest="output", type=Path, help="write the table here, too")
     args = parser.parse_args()
-    wanted = args.only or ["small", "folders", "large"]
     programs = [one for one in ALL if one.name not in args.skip]
     there = [one for one in programs if one.there()]
     with tempfile.TemporaryDirectory(prefix="se-bench-") as name, _server(Path(name)) as server:
         bench = Bench(Path(name), server, there, args.repeat)
         bench.start_ups()
-        if "small" in wanted:
+        if "small" in args.only:
             bench.folder(1_000)
-        if "folders" in wanted:
+        if "folders" in args.only:
             bench.folders(200, 100)
-        if "large" in wanted:
+        if "large" in args.only:
             bench.folder(args.large, churn=True)
     text = "\n\n".join([_conditions(programs), _start_table(bench.starts), table(bench.rows, bench.starts)])
     print(text)
     if args.output:
         args.output.write_text(text + "\n", encoding="utf-8")
+    if "listing" in args.only:
+        # In a process of its own, whose memory is measured.
+        subprocess.run([sys.executable, "-m", "tests.bench.emails", str(args.large)], check=True)
 
 
 class Bench:
@@ -88,10 +92,12 @@ class Bench:
         rows = self._unchanged(what)
         changed = Row(f"1,000 flags and 500 deletes each way, {what}")
         for client, proxy in self._clients(account, messages, rows, f"one-{messages}", only_inbox=True):
-            self._no_change(client, proxy, rows)
-            if churn:
-                changed.by[client.name] = self._churn(client, account, proxy)
-                say(f"{changed.work}: {client.name}: {changed.by[client.name]}")
+            with _absent_if_it_fails(client, rows):
+                self._no_change(client, proxy, rows)
+            with _absent_if_it_fails(client, [changed]):
+                if churn:
+                    changed.by[client.name] = self._churn(client, account, proxy)
+                    say(f"{changed.work}: {client.name}: {changed.by[client.name]}")
         self.rows += [*rows, *([changed] if churn else [])]
 
     def folders(self, count: int, messages: int) -> None:
@@ -99,7 +105,8 @@ class Bench:
         account = self._account([INBOX, *(f"Folder {n:03}" for n in range(1, count))], messages)
         rows = self._unchanged(f"{count} folders x {messages}")
         for client, proxy in self._clients(account, count * messages, rows, "many", only_inbox=False):
-            self._no_change(client, proxy, rows)
+            with _absent_if_it_fails(client, rows):
+                self._no_change(client, proxy, rows)
         self.rows += rows
 
     def _account(self, folders: Sequence[str], messages: int) -> Account:
@@ -125,13 +132,9 @@ class Bench:
                 folder = self._home / f"{name}-{program.name}"
                 client = program(folder, account, proxy.port, only_inbox=only_inbox)
                 say(f"{name}: first pass of {client.name}")
-                try:
+                with _absent_if_it_fails(client, rows):
                     _settle(client)
                     yield client, proxy
-                except RunError as error:
-                    say(str(error))
-                    for row in rows:
-                        row.absent[program.name] = "failed"
 
     def _no_change(self, client: Client, proxy: Proxy, rows: tuple[Row, Row]) -> None:
         for row, seconds in zip(rows, (0.0, _FAR), strict=True):
@@ -160,6 +163,17 @@ class Bench:
             raise RunError(f"{client.name}: {len(left):,} messages are left instead of {len(expected):,}")
         say(f"unread before {unseen:,}, after {account.unseen():,}")
         return figures
+
+
+@contextmanager
+def _absent_if_it_fails(client: Client, rows: Sequence[Row]) -> Iterator[None]:
+    """A program that fails has no figures; the others still have theirs."""
+    try:
+        yield
+    except RunError as error:
+        say(str(error))
+        for row in rows:
+            row.absent[client.name] = "failed"
 
 
 def _settle(client: Client) -> None:
