@@ -293,6 +293,32 @@ def test_a_heard_message_can_be_restored_as_new(world: World):
     assert world.serials("INBOX") == [1]
 
 
+@pytest.mark.parametrize("wanted", [State.HEARD, State.DELETED])
+def test_a_panel_that_renumbers_in_the_middle_of_a_move_takes_no_recording_along(
+    world: World, monkeypatch: pytest.MonkeyPatch, wanted: State
+):
+    """FreePBX removes what stands under a number whose description has just been taken out."""
+    for number in (0, 1):
+        write_message(world.box / "INBOX", number, number + 1)
+    store = world.store()
+    message, other = one(store, 1), one(store, 2)
+    rename = Path.rename
+
+    def renumbered_after(self: Path, target: Path) -> Path:
+        renamed = rename(self, target)
+        if self.name == "msg0000.txt" and self.parent.name == "INBOX":
+            monkeypatch.undo()
+            FakeFreepbx(world.box).renumber("INBOX")
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", renumbered_after)
+    assert store.change(message, wanted)
+    assert world.files("INBOX") == ["msg0000.txt", "msg0000.wav"]
+    found = {m.ref: serial_in(store.content(m).read_bytes()) for m in store.listing("101").messages}
+    assert found == {message.ref: 1, other.ref: 2}
+    assert world.files("Old") == (["msg0000.txt", "msg0000.wav"] if wanted is State.HEARD else [])
+
+
 def test_a_change_is_refused_when_the_message_has_moved_on(world: World):
     world.asterisk.leave(1)
     store = world.store()

@@ -14,6 +14,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -40,6 +41,7 @@ _log = logging.getLogger(__name__)
 _RECORD = "record.json"
 _MAX_RECORD = 1024 * 1024
 _STEM = "m"
+_SPARE = "spare"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
 
 
@@ -164,21 +166,42 @@ def take(hold: Hold, folder: Path) -> bool:
     """Take a message's files out of ``folder``, which is locked; False if they are others by now.
 
     By rename, which destroys nothing whatever a writer without locks (FreePBX) does meanwhile; every
-    file is known by its inode, so one that was renumbered in between is found under its new name.
+    file is known by its inode, so one that was renumbered in between is found under its new name. The
+    recordings have a second name here first: FreePBX removes what stands under a number without ``.txt``.
     """
     if not hold.begun:
         expected = hold.record.files[TEXT]
         source = folder / file_name(hold.record.known.seen.number, TEXT)
         if _inode(source) != expected:
             return False
+        _link_recordings(hold, folder)
         source.rename(hold.file(TEXT))
         if _inode(hold.file(TEXT)) != expected:
             _give_back(hold.file(TEXT), source)
             return False
     for suffix, inode in hold.record.files.items():
-        if suffix != TEXT and _inode(hold.file(suffix)) != inode and not _fetch(hold, suffix, folder):
+        if suffix == TEXT:
+            continue
+        if _inode(hold.file(suffix)) == inode:
+            spare = hold.path / f"{_SPARE}{suffix}"
+            _fetch(hold, suffix, folder, spare)
+            spare.unlink(missing_ok=True)
+        elif not _fetch(hold, suffix, folder, hold.file(suffix)):
             _log.warning("%s: a %s file went away while its message was moved", folder, suffix)
     return True
+
+
+def _link_recordings(hold: Hold, folder: Path) -> None:
+    """Give every recording a second name in the hold, where the file system can."""
+    for suffix, inode in hold.record.files.items():
+        if suffix != TEXT:
+            second = hold.file(suffix)
+            with suppress(OSError):  # gone, or no links here: then it is taken by rename alone
+                os.link(
+                    folder / file_name(hold.record.known.seen.number, suffix), second, follow_symlinks=False
+                )
+            if _inode(second) != inode:
+                second.unlink(missing_ok=True)
 
 
 def copy_links(hold: Hold, folder: Path) -> bool:
@@ -267,8 +290,9 @@ def _take_back(source: Path, destination: Path) -> None:
         destination.unlink(missing_ok=True)
 
 
-def _fetch(hold: Hold, suffix: str, folder: Path) -> bool:
-    inode, destination = hold.record.files[suffix], hold.file(suffix)
+def _fetch(hold: Hold, suffix: str, folder: Path, destination: Path) -> bool:
+    """Take a file out of the folder to ``destination``, under whatever name it has by now."""
+    inode = hold.record.files[suffix]
     name: str | None = file_name(hold.record.known.seen.number, suffix)
     for _ in range(20):
         if name is not None and _inode(folder / name) == inode:
@@ -288,7 +312,7 @@ def _fetch(hold: Hold, suffix: str, folder: Path) -> bool:
 def _give_back(wrong: Path, name: Path) -> None:
     """Another message's file had just got that name: give it back, replacing nothing."""
     if not _place(wrong, name):
-        suffix = wrong.name.removeprefix(_STEM)
+        suffix = name.name[len("msgNNNN") :]
         while not _place(wrong, name.with_name(file_name(free_number(name.parent), suffix))):
             pass
     wrong.unlink(missing_ok=True)
