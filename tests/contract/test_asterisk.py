@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +18,7 @@ import soundfile
 
 from syncengine import LampChanged
 from tests.support.asterisk import FakeAsterisk, description
+from tests.support.base import ROOT
 from tests.support.fake_ami import running
 from tests.support.waiting import eventually
 from tests.support.world import World, wav, world
@@ -300,6 +305,21 @@ def test_asterisk_itself_moves_and_is_told_to_count_once_a_change(there: World, 
         there.box.restore(first)
         assert whole(spool, "Old") == [0, 1]
         assert asked() == ["VoicemailRefresh"]
+
+
+@pytest.mark.parametrize("mailbox", ["101", "101@default"])
+def test_externnotify_is_a_trigger(there: World, spool: Path, mailbox: str, monkeypatch: pytest.MonkeyPatch):
+    """The script of the page, called as Asterisk calls it: context, mailbox, new, old, urgent."""
+    text = (ROOT / "docs" / "asterisk.md").read_text(encoding="utf-8")
+    begin = text.index("    #!/bin/sh\n")
+    script = there.folder / "voicemail-changed"
+    script.write_text(textwrap.dedent(text[begin : text.index("\n\n", begin)]) + "\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("SYNCENGINE_CONFIG", str(there.config))
+    left(spool, 0, 1)
+    subprocess.run([script, "default", mailbox, "1", "0", "0"], check=True, timeout=60)
+    assert arrived(there)
 
 
 def test_the_running_service_takes_a_new_message_to_the_mail_by_itself(there: World, spool: Path):
