@@ -34,8 +34,12 @@ FIND: dict[str, Callable[[], Found]] = {
     "greenmail": greenmail_server.find,
     "cyrus": cyrus_server.find,
     "courier": courier_server.find,
+    "dovecot-mdbox": dovecot_server.find,
 }
 """The real servers, and how each is found on this machine."""
+
+BY_NAME_ONLY = {"dovecot-mdbox"}
+"""What only those tests run on that ask for it: to most, Dovecot is Dovecot."""
 
 PLAYED = {f"sim-{name}": PROFILES[name] for name in ("qresync", "condstore", "bare")}
 """Servers that are played in memory: what runs on the real ones runs on these too."""
@@ -87,7 +91,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "imap_server" not in metafunc.fixturenames:
         return
     marked = [name for mark in metafunc.definition.iter_markers("server") for name in mark.args]
-    wanted = [name for name in marked or [*FIND, *PLAYED] if name in _wanted(metafunc.config)]
+    usual = [name for name in (*FIND, *PLAYED) if name not in BY_NAME_ONLY]
+    wanted = [name for name in marked or usual if name in _wanted(metafunc.config)]
     metafunc.parametrize("imap_server", wanted, indirect=True)
 
 
@@ -107,7 +112,9 @@ def dovecot(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Do
 @pytest.fixture(scope="session")
 def dovecot_mdbox(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Dovecot]:
     """Dovecot with mdbox storage."""
-    with _running(request, "dovecot", lambda: dovecot_server.start(authority, layout="mdbox")) as server:
+    with _running(
+        request, "dovecot-mdbox", lambda: dovecot_server.start(authority, layout="mdbox")
+    ) as server:
         yield server
 
 
@@ -165,7 +172,7 @@ def imap_server(request: pytest.FixtureRequest) -> Server:
     """Each server in turn, the real and the played."""
     if request.param in PLAYED:
         return request.getfixturevalue("play")(request.param)  # type: ignore[no-any-return]
-    server = request.getfixturevalue(request.param)
+    server = request.getfixturevalue(request.param.replace("-", "_"))
     assert isinstance(server, Server)
     return server
 

@@ -26,7 +26,9 @@ from tests.support.world import NUMBER, World, wav, world
 
 FOLDER = "Voice Mail Messages"
 
-everywhere = pytest.mark.server("dovecot", "greenmail", "cyrus", "courier", "sim-bare", "sim-condstore")
+everywhere = pytest.mark.server(
+    "dovecot", "dovecot-mdbox", "greenmail", "cyrus", "courier", "sim-bare", "sim-condstore"
+)
 on_dovecot = pytest.mark.server("dovecot")
 
 

@@ -33,10 +33,11 @@ class Scenario:
     options: dict[str, dict[str, object]] = field(default_factory=dict)
     mask: frozenset[str] = frozenset()
     by_smtp: bool = False
+    by_pop3: bool = False
 
     @contextmanager
     def begun(
-        self, folder: Path, server: Server, front: Front | None, imap4: dict[str, object] | None = None
+        self, folder: Path, server: Server, front: Front | None, wire: dict[str, object] | None = None
     ) -> Iterator[Snapshot]:
         """The world in which it begins, to be had as often as wanted."""
         options = dict(self.options.get("options", {}))
@@ -45,10 +46,13 @@ class Scenario:
             assert front
             smtp = {"server": front.host, "port": front.port, "security": "none", "authentication": "none"}
             options |= {"delivery": "smtp"}
-        how = {name: dict(self.options.get(name, {})) for name in ("sync", "system")}
-        with world(
-            folder, server, mask=self.mask, options=options, smtp=smtp, imap4=imap4 or {}, **how
-        ) as origin:
+        how: dict[str, object] = {name: dict(self.options.get(name, {})) for name in ("sync", "system")}
+        if self.by_pop3:
+            options |= {"protocol": "pop3"}
+            how["pop3"] = {"server": server.host, "port": server.pop3_port, "security": "none"} | (wire or {})
+        else:
+            how["imap4"] = wire or {}
+        with world(folder, server, mask=self.mask, options=options, smtp=smtp, **how) as origin:
             self.prepare(origin)
             yield Snapshot(origin)
 
@@ -113,6 +117,13 @@ def arrive(there: World, count: int, **how: bool) -> list[str]:
 def _waiting(there: World) -> None:
     ids = [hand_in(there.box, number, urgent=number == 1) for number in range(3)]
     there.box.mark_heard(ids[2])
+
+
+def _in_pop3(there: World) -> None:
+    ids = [hand_in(there.box, number) for number in range(4)]
+    there.sync_ok()
+    for message in ids[1:3]:
+        there.box.delete(message)
 
 
 def _marks(there: World) -> None:
@@ -307,6 +318,7 @@ BARE = frozenset({"QRESYNC", "CONDSTORE", "ESEARCH", "LIST-STATUS", "LIST-EXTEND
 SCENARIOS: dict[str, Scenario] = {
     "first sending": Scenario(_waiting, one_pass),
     "sending by SMTP": Scenario(_waiting, two_passes, by_smtp=True),
+    "deletes over POP3": Scenario(_in_pop3, one_pass, by_smtp=True, by_pop3=True),
     "marks both ways": Scenario(_marks, one_pass),
     "deletes both ways": Scenario(_deletes, one_pass),
     "deletes that expunge": Scenario(_deletes, one_pass, EXPUNGE),

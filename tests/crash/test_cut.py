@@ -112,27 +112,49 @@ def smtp(dovecot, dovecot_smtp, tmp_path) -> Iterator[Wired]:
 
 
 @pytest.fixture
+def pop3(dovecot, dovecot_smtp, tmp_path) -> Iterator[Wired]:
+    """POP3 in clear: what was deleted at the phone is looked for and deleted."""
+    scenario = SCENARIOS["deletes over POP3"]
+    with Proxy(dovecot.host, dovecot.pop3_port) as wire:
+        through = {"server": wire.host, "port": wire.port}
+        with scenario.begun(tmp_path / "origin", dovecot, dovecot_smtp, through) as snapshot:
+            yield wired(scenario, snapshot, wire, tmp_path / "run")
+
+
+@pytest.fixture
 def story(request) -> Wired:
     return request.getfixturevalue(request.param)
 
 
-def cut_everywhere(story: Wired, record_property, what: str) -> None:
+def cut_everywhere(story: Wired, record_property, what: str) -> int:
+    """Cut at a spread of the octets of both sides; how many passes failed of it."""
     sides = {"server": story.counts.bytes_in, "client": story.counts.bytes_out}
     done = failed = 0
     for side, size in sides.items():
         for at in spread(size, CUTS):
             failed += not story.breaking(lambda wire, cut={side: at}: wire.cut_after(**cut))
             done += 1
-    assert failed
     record_property("figure", (f"cuts of {what}", done, sum(sides.values())))
+    return failed
 
 
 def test_cut_at_any_octet_of_imap_nothing_is_lost_or_repeated(imap: Wired, record_property):
-    cut_everywhere(imap, record_property, "IMAP")
+    assert cut_everywhere(imap, record_property, "IMAP")
 
 
 def test_cut_at_any_octet_of_smtp_nothing_is_lost_or_repeated(smtp: Wired, record_property):
-    cut_everywhere(smtp, record_property, "SMTP")
+    assert cut_everywhere(smtp, record_property, "SMTP")
+
+
+def test_cut_at_any_octet_of_pop3_nothing_is_lost_or_repeated(pop3: Wired, record_property):
+    assert not any("Caller 1" in str(caller) for caller in pop3.wanted.account)
+    assert cut_everywhere(pop3, record_property, "POP3") == 0, "a delete that waits is no failure of the pass"
+    assert pop3.wire.counts.connections > pop3.counts.connections * 2 * CUTS
+
+
+def test_octet_by_octet_or_late_a_pop3_session_still_succeeds(pop3: Wired):
+    assert pop3.breaking(lambda wire: wire.trickle(), may_fail=False)
+    assert pop3.breaking(lambda wire: wire.delay(0.02), may_fail=False)
 
 
 def test_octet_by_octet_or_late_a_pass_still_succeeds(imap: Wired):

@@ -108,7 +108,8 @@ class World:
         if self.smtp:
             text += _table(f"mailboxes.{NUMBER}.smtp", self.smtp)
         if self.pop3:
-            text += _table(f"mailboxes.{NUMBER}.pop3", self.pop3)
+            login = {"account": self.login.user, "password": self.login.password}
+            text += _table(f"mailboxes.{NUMBER}.pop3", login | self.pop3)
         self.config.write_text(text, encoding="utf-8")
         self.config.chmod(0o600)
 
@@ -160,9 +161,10 @@ class World:
         found = []
         for name in sorted(self.mail.folders()):
             self.mail.client.select_folder(name, readonly=True)
-            for uid in sorted(self.mail.client.search("ALL")):
-                header = self.mail.client.fetch([uid], ["BODY.PEEK[HEADER]"])[uid][b"BODY[HEADER]"]
-                if f"X-VM-Message-UUID: {token}".encode() in header:
+            uids = self.mail.client.search("ALL")
+            heads = self.mail.client.fetch(uids, ["BODY.PEEK[HEADER]"]) if uids else {}
+            for uid in sorted(heads):
+                if f"X-VM-Message-UUID: {token}".encode() in heads[uid][b"BODY[HEADER]"]:
                     found.append((name, uid))
         return found
 
