@@ -342,7 +342,7 @@ def test_the_proxy_holds_everything_back_and_lets_it_go(greeter, proxy_to):
 
 
 def test_the_proxy_delays_both_ways(greeter, proxy_to):
-    """25 ms each way make a round trip of 50 ms, whatever the number of lines."""
+    """25 ms each way make a round trip of 50 ms at least."""
     proxy = proxy_to(*greeter)
     proxy.delay(0.025)
     with Talk(proxy) as talk:
@@ -351,7 +351,7 @@ def test_the_proxy_delays_both_ways(greeter, proxy_to):
         talk.send(b"a noop\r\nb noop\r\n")
         talk.line()
         talk.line()
-        assert 0.05 <= time.monotonic() - began < 0.5
+        assert time.monotonic() - began >= 0.05
 
 
 def test_the_proxy_answers_in_place_of_the_server(greeter, proxy_to):
