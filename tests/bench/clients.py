@@ -86,8 +86,8 @@ class Ours(Client):
     @classmethod
     def start_up(cls) -> Sequence[str]:
         """See :class:`Client`."""
-        loads = "import syncengine.cli.main, syncengine.cli.resync, syncengine.engine.mailboxpass as _"
-        return [sys.executable, "-c", f"{loads}; from syncengine.engine import engine, emails"]
+        loads = ("cli.main", "cli.resync", "engine.runner", "imap.replica")
+        return [sys.executable, "-c", f"import {', '.join(f'syncengine.{name}' for name in loads)}"]
 
     def set_up(self) -> None:
         """See :class:`Client`."""
