@@ -34,7 +34,7 @@ from syncengine.speech import reader
 from syncengine.speech.bodystructure import of_bodystructure
 from syncengine.speech.message import of_message
 from syncengine.speech.structure import MAX_TEXTS
-from syncengine.voicemail.asterisk.conf import mailboxes_from
+from syncengine.voicemail.asterisk.conf import includes_of, read_conf
 from syncengine.voicemail.asterisk.info import parse_info
 from syncengine.voicemail.audio import convert
 from syncengine.voicemail.fax import MAX_PAGES, NotFax, prepare_fax
@@ -203,9 +203,11 @@ def vmconfig(octets: bytes) -> None:
 
 def voicemail_conf(octets: bytes) -> None:
     """Asterisk's voicemail.conf."""
-    for mailbox in mailboxes_from(octets.decode("utf-8", "replace")):
+    text = octets.decode("utf-8", "replace")
+    for mailbox in read_conf(text).mailboxes:
         assert "/" not in mailbox.number
         assert mailbox.maxmsg >= 0
+    assert len(list(includes_of(text))) <= len(text) + 1
 
 
 def asterisk_message(octets: bytes) -> None:
