@@ -59,9 +59,12 @@ class Ledger:
     def defer(
         self, queued: Queued, reply: str, *, recipients: Mapping[str, str] | None = None, copies: bool = False
     ) -> float:
-        """Try again later, or give up after ``delivery_expiry``; when the next try is due."""
+        """Try again later, or give up after ``delivery_expiry``; when the next try is due.
+
+        What was tried before its time, because a new message came, still waits until then.
+        """
         now = self.clock()
-        until = now + wait(queued.attempts)
+        until = queued.next_try if queued.next_try > now else now + wait(queued.attempts)
         if self.expired(queued, queued.attempts):
             self.fail(
                 queued,

@@ -131,7 +131,8 @@ class Queue:
             " ORDER BY sequence LIMIT 1",
             # Its time begins with the first try, unless it waited while the same server was tried for others.
             "enqueued_at = CASE WHEN attempts = 0 AND NOT held THEN :now ELSE enqueued_at END,"
-            " state = 'claimed', held = 0, attempts = attempts + 1",
+            # A try before its time, because a new message came, is none that the next wait grows by.
+            " state = 'claimed', held = 0, attempts = attempts + (next_try <= :now)",
         )
 
     def claim_copies(self, mailbox: str, owner: str, now: float, lease: float) -> Queued | None:

@@ -456,6 +456,23 @@ def test_a_new_message_does_not_overtake_those_that_wait_for_the_server(there: W
     assert [ids(body) for _, _, body in dovecot_smtp.delivered] == [token_of(m) for m in messages]
 
 
+def test_new_messages_ask_for_the_server_at_once_and_do_not_make_the_others_wait_longer(dovecot, tmp_path):
+    script = {"GREETING": [*["421 not now"] * 5, "220 here again"]}
+    with scripted(script) as server, sending(tmp_path, dovecot, server) as there:
+        first = there.deliver()
+        assert not there.resync().ok
+        due = row(there, first).next_try
+        for _ in range(4):
+            there.deliver()
+            there.clock.forward(1)
+            assert not there.resync().ok
+        assert (row(there, first).attempts, row(there, first).next_try) == (1, due)
+
+        there.deliver()
+        there.sync_ok()
+        assert {there.message(m).delivery for m in there.ids()} == {"sent"}
+
+
 def ids(body: bytes) -> str:
     return next(
         line.split(b": ")[1].decode() for line in body.split(b"\r\n") if line.startswith(b"X-VM-Message-UUID")

@@ -24,7 +24,7 @@ from tests.support.sending import row, sending
 from tests.support.smtp import Front
 from tests.support.world import NUMBER, Hands, World
 
-pytestmark = pytest.mark.timeout(0 if CAMPAIGN else 120)
+pytestmark = pytest.mark.timeout(0 if CAMPAIGN else 400)
 
 MARK = ("before mkdir", "after mkdir") * 2
 MOST = 16
