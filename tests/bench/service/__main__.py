@@ -55,7 +55,7 @@ class Bench:
         with Running(self._installation) as service:
             took = service.until(2400, first_round=0)
             self.note("first start: logged in, all messages sent and confirmed", f"{took:.0f} s")
-            service.until(2400, watching=many, busy=0)
+            service.until(2400, watching=many)
             self._minute(service, "pushed")
             self._latencies("pushed", limit=60)
             self._with_silence(service)
