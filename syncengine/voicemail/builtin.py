@@ -34,6 +34,8 @@ _HALF_WRITTEN_SECONDS = 24 * 3600.0
 _DESCRIPTION = ".json"
 _BEGUN = ".json.begun"
 """A description whose row may not be there yet."""
+_DELETED = ".deleted"
+"""Empty, beside the recording of a deleted message that can be restored: what a lost index would forget."""
 
 _EXTENSION = re.compile(r"[a-z0-9]{1,8}")
 _SUFFIX = {
@@ -157,8 +159,17 @@ class BuiltinStore:
         return path
 
     def change(self, message: LocalMessage, wanted: State) -> bool:
-        """Compare-and-set the state."""
-        return self._rows.change(message.ref, message.state, wanted, self._clock())
+        """Compare-and-set the state; a delete is remembered beside the recording as well."""
+        mark = self._folder / (message.ref + _DELETED)
+        with suppress(OSError):
+            if wanted is not State.DELETED:
+                mark.unlink(missing_ok=True)
+        if not self._rows.change(message.ref, message.state, wanted, self._clock()):
+            return False
+        with suppress(OSError):  # a full disk: only a lost index would miss it
+            if wanted is State.DELETED:
+                mark.touch(mode=0o600)
+        return True
 
     def restored_state(self, message: LocalMessage) -> State:
         """What a deleted message was before it was deleted."""
@@ -195,7 +206,7 @@ class BuiltinStore:
         name = self._rows.purge(message.ref)
         if name is None:
             return False
-        for file in (name, message.ref + _DESCRIPTION, message.ref + _BEGUN):
+        for file in (name, *(message.ref + suffix for suffix in (_DESCRIPTION, _BEGUN, _DELETED))):
             (self._folder / file).unlink(missing_ok=True)
         return True
 
@@ -253,7 +264,11 @@ class BuiltinStore:
         except (OSError, ValueError, KeyError, TypeError):
             _log.warning("%s: not the description of a message, left alone", path.name)
             return False
-        return (self._folder / name).is_file() and self._rows.add_again(message, name, self._clock())
+        if not ((self._folder / name).is_file() and self._rows.add_again(message, name, self._clock())):
+            return False
+        if (self._folder / (message.ref + _DELETED)).exists():
+            self._rows.change(message.ref, message.state, State.DELETED, self._clock())
+        return True
 
 
 def _suffix(message: LocalMessage) -> str:

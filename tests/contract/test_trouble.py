@@ -201,6 +201,31 @@ def test_a_lost_index_finds_its_messages_again_and_sends_none_twice(there: World
     there.quiet()
 
 
+def test_a_lost_index_brings_back_nothing_that_was_deleted_and_it_can_still_be_restored(there: World):
+    in_the_mail, at_the_phone, restored = [there.arrived() for _ in range(3)]
+    there.expunge(in_the_mail)
+    there.box.delete(restored)
+    there.sync_ok()
+    there.box.restore(restored)
+    there.box.delete(at_the_phone)
+    there.sync_ok()
+    there.engine.close()
+    for file in (there.folder / "state").glob("index*"):
+        file.unlink()
+    there.open()
+    there.sync_ok()
+
+    assert [there.message(m).deleted for m in (in_the_mail, at_the_phone, restored)] == [True, True, False]
+    assert there.places(in_the_mail) == []
+    assert [folder for folder, _ in there.places(at_the_phone)] == ["Trash"]
+    there.quiet()
+    there.box.restore(in_the_mail)
+    there.sync_ok()
+    there.sync_ok()
+    assert len(there.places(in_the_mail)) == 1
+    assert not there.message(in_the_mail).deleted
+
+
 def test_a_lost_store_is_adopted_from_the_mail(there: World):
     message = there.arrived(caller_name="Zoë", urgent=True)
     before = there.message(message)
