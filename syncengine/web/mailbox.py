@@ -114,7 +114,14 @@ def resync(site: Site, request: Request, form: Form) -> Response:
         raise HTTPException(409, "What is held is not what was shown: nothing was let through. Look again.")
     changed(request, {"how": how})
     report = site.engine.resync(number, dry_run=how == "dry-run", accept_deletes=how == "accept-deletes")
-    return site.page(request, "report.html", number=number, report=report, off=site.engine.off(number))
+    return site.page(
+        request,
+        "report.html",
+        number=number,
+        report=report,
+        off=site.engine.off(number),
+        subjects={message.id: message.subject for message in site.engine.mailbox(number).messages()},
+    )
 
 
 def change(site: Site, request: Request, _: Form) -> Response:
