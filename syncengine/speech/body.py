@@ -106,10 +106,10 @@ def _tidy(characters: str) -> str:
     """Return text with one kind of line break, one kind of blank, and nothing that cannot be seen."""
     characters = _LINE_BREAK.sub("\n", characters)
     if not characters.isascii():
-        characters = "".join(c for c in characters if unicodedata.category(c) not in _UNSEEN or c == "\n")
+        characters = "".join(c for c in characters if unicodedata.category(c) not in _UNSEEN or c in "\n\t")
         characters = unicodedata.normalize("NFC", characters)
     else:
-        characters = "".join(c for c in characters if c >= " " or c in "\n\t")
+        characters = "".join(c for c in characters if " " <= c < "\x7f" or c in "\n\t")
     return "\n".join(_BLANKS.sub(" ", line) for line in characters.split("\n"))
 
 

@@ -151,6 +151,10 @@ class TestText:
             "item two.",
         ]
 
+    @pytest.mark.parametrize(("word", "following"), [("tea", "milk"), ("café", "crème")])
+    def test_controls_are_dropped_and_a_tab_keeps_words_apart(self, word: str, following: str):
+        assert said(f"{word}\x7f\t\x01{following}.") == [f"{word} {following}."]
+
     def test_flowed_text_is_joined_and_its_quotes_dropped(self):
         text = "This flows \non and \non.\n> old \n> words\nNew."
         assert said(text, flowed=True) == ["This flows on and on.", "New.", "Quoted text is left out."]
