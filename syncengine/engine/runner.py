@@ -100,7 +100,7 @@ class Runner:
                 if passed is None:
                     raise
                 break  # whoever holds it now has taken the mark
-            if not passed.report.ok or binding.number not in self.index.passes.dirty():
+            if not passed.report.ok or self.index.passes.get(binding.number).dirty_since is None:
                 break
         assert passed is not None  # the first round ends in a pass or raises
         return passed

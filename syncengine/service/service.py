@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -109,6 +109,9 @@ class Service:
         self._looked: dict[str, float] = {}
         """When mailboxes were looked at that need no pass; written with what is planned."""
         self._version = -1
+        self._marks: Mapping[str, float] = {}
+        """Local changes that were noticed and are not passed over yet."""
+        self._notice_after = 0.0
         self._alone = -1
         self._ticked = time.monotonic()
         self._figures = Figures()
@@ -226,18 +229,24 @@ class Service:
 
     def _notice(self, now: float) -> None:
         """Take up what was changed at the phone, by whichever process."""
-        index = self._engine.index
+        index, started = self._engine.index, time.monotonic()
+        if started < self._notice_after:
+            return
         try:
             version = index.database.data_version
             if version == self._version:
                 return
-            dirty = index.passes.dirty()
+            marks = index.passes.dirty()
         except sqlite3.Error as error:
             _log.warning("the index cannot be read: %s", error)
             return
-        self._version = version
-        for number in dirty:
-            self._scheduler.changed(number, now)
+        for number, since in marks.items():
+            if self._marks.get(number) != since:
+                self._scheduler.changed(number, now)
+        self._version, self._marks = version, marks
+        # Thousands of marks take a while to read: a tenth of the time goes into that at most.
+        ended = time.monotonic()
+        self._notice_after = ended + 9 * (ended - started)
 
     def _dispatch(self, now: float) -> None:
         for doubtful, pool in self._pools.items():
