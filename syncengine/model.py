@@ -206,12 +206,14 @@ class Cursor:
 
     ``uidnext``: the headers of every UID below it were read. ``highestmodseq``: flags and
     disappearances are known up to it (RFC 7162); None where the server has no CONDSTORE.
+    ``messages``: how many the folder held then; None where it was not read to its end.
     """
 
     folder: str
     uidvalidity: UidValidity
     uidnext: Uid
     highestmodseq: ModSeq | None = None
+    messages: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

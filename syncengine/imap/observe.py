@@ -53,13 +53,11 @@ class Reading:
 
     ask: _Ask
     found: Callable[[str, UidValidity, Reply, int], tuple[Found, ...]]
-    name: str = ""
-    """Under which it is remembered how many messages a folder held when it was last read so."""
 
 
 TOKENS = Reading(headers, found_in)
 """What our messages are recognised by."""
-EMAILS = Reading(envelopes.ask, envelopes.found, " e-mails")
+EMAILS = Reading(envelopes.ask, envelopes.found)
 """What is listed of e-mails."""
 
 
@@ -91,25 +89,22 @@ def observe(
         raise FolderError(f"folder {folder.name}: cannot hold messages")
     if cursor is None or whole:
         yield from _whole(session, folder, cursor, known, reading)
-    elif not _unchanged(session, folder, cursor, known, reading):
+    elif not _unchanged(session, folder, cursor, known):
         yield from _since(_Task(session, folder, cursor, frozenset(known()), reading))
 
 
-def _unchanged(session: Session, folder: Folder, cursor: Cursor, known: Known, reading: Reading) -> bool:
+def _unchanged(session: Session, folder: Folder, cursor: Cursor, known: Known) -> bool:
     """Whether STATUS alone proves that nothing of interest happened.
 
     With QRESYNC every disappearance raises HIGHESTMODSEQ (RFC 7162 section 3.2.6); with CONDSTORE
-    alone it need not, so the number of messages has to be the one read last, too.
+    alone it need not, so the number of messages has to be the cursor's, too.
     """
     if (folder.uidvalidity, folder.uidnext) != (cursor.uidvalidity, cursor.uidnext):
         return False
     same = cursor.highestmodseq is not None and folder.highestmodseq == cursor.highestmodseq
     if (same and session.connection.qresync) or not known():
         return True
-    if not same:
-        return False
-    count = session.counts.get(folder.name + reading.name)
-    return count == (cursor.uidvalidity, cursor.uidnext, folder.messages)
+    return same and cursor.messages is not None and folder.messages == cursor.messages
 
 
 # from the start
@@ -119,7 +114,7 @@ def _whole(
     session: Session, folder: Folder, cursor: Cursor | None, known: Known, reading: Reading
 ) -> Iterator[FolderDelta]:
     if folder.messages == 0 and cursor is None and folder.uidvalidity and folder.uidnext:
-        yield FolderDelta(Cursor(folder.name, folder.uidvalidity, folder.uidnext, folder.highestmodseq))
+        yield FolderDelta(Cursor(folder.name, folder.uidvalidity, folder.uidnext, folder.highestmodseq, 0))
         return
     small = folder.messages is not None and 0 < folder.messages <= _AT_ONCE
     modseq = folder.highestmodseq is not None
@@ -160,7 +155,6 @@ def _read_all(
     else:
         batches = _batches(session, opened, _members(folder, listed, 1), reading)
     yield from _deltas(end, batches, reset=reset, vanished=gone, forward=held is None)
-    _remember(session, opened, listed, end, reading)
 
 
 # since a cursor
@@ -183,7 +177,6 @@ def _since(task: _Task) -> Iterator[FolderDelta]:
     flags = _flags(shown, task.known)
     found, batches = _new(task, opened, reply, asked=bool(new))
     yield from _deltas(end, batches, found=found, flags=flags, vanished=gone, forward=True)
-    _remember(session, opened, None, end, task.reading)
 
 
 def _flag_commands(task: _Task) -> list[Command]:
@@ -298,7 +291,9 @@ class _Mark:
         before, opened = self.before, self.opened
         uidnext = max(read, before.uidnext if before else 1)
         modseq = opened.highestmodseq if self.sure or before is None else before.highestmodseq
-        return Cursor(self.folder.name, opened.uidvalidity, Uid(uidnext), modseq)
+        # What SELECT showed: whatever went after it makes STATUS differ, and the folder is looked at again.
+        messages = opened.exists if self.sure and uidnext >= self.uidnext else None
+        return Cursor(self.folder.name, opened.uidvalidity, Uid(uidnext), modseq, messages)
 
     @property
     def uidnext(self) -> int:
@@ -385,10 +380,3 @@ def _replaced(folder: Folder, opened: Opened, cursor: Cursor) -> bool:
         return True
     both = opened.highestmodseq is not None and cursor.highestmodseq is not None
     return both and (opened.highestmodseq or 0) < (cursor.highestmodseq or 0)
-
-
-def _remember(session: Session, opened: Opened, listed: UidSet | None, end: _Mark, reading: Reading) -> None:
-    count = len(listed) if listed is not None else session.connection.exists
-    if end.sure and count is not None and session.opened is opened:
-        uidnext = Uid(end.uidnext)
-        session.counts[opened.folder + reading.name] = (opened.uidvalidity, uidnext, count)

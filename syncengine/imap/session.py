@@ -41,8 +41,6 @@ class Session:
         self.connection = Connection(settings, trace=trace)
         self.names = Names()
         self.opened: Opened | None = None
-        self.counts: dict[str, tuple[UidValidity, Uid, int]] = {}
-        """How many messages a folder held when it was last read to its end on this connection."""
         self._started = False
 
     def start(self, first: First) -> Reply | None:

@@ -229,10 +229,11 @@ class Emails:
 
     def _move_cursor(self, folder: int, cursor: Cursor) -> None:
         self._db.execute(
-            "INSERT INTO email_folders (folder, uidvalidity, uidnext, highestmodseq) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (folder) DO UPDATE SET uidvalidity = excluded.uidvalidity,"
-            " uidnext = excluded.uidnext, highestmodseq = excluded.highestmodseq",
-            [folder, cursor.uidvalidity, cursor.uidnext, cursor.highestmodseq],
+            "INSERT INTO email_folders (folder, uidvalidity, uidnext, highestmodseq, messages)"
+            " VALUES (?, ?, ?, ?, ?) ON CONFLICT (folder) DO UPDATE SET"
+            " uidvalidity = excluded.uidvalidity, uidnext = excluded.uidnext,"
+            " highestmodseq = excluded.highestmodseq, messages = excluded.messages",
+            [folder, cursor.uidvalidity, cursor.uidnext, cursor.highestmodseq, cursor.messages],
         )
 
     # What the phone sees and says
@@ -447,6 +448,7 @@ def _cursor(row: sqlite3.Row) -> Cursor:
         UidValidity(row["uidvalidity"]),
         Uid(row["uidnext"]),
         ModSeq(modseq) if modseq is not None else None,
+        row["messages"],
     )
 
 

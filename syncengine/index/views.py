@@ -128,8 +128,9 @@ class Views:
             if delta.reset:
                 self._forget(account, folder)
             self._db.execute(
-                "UPDATE folders SET uidvalidity = ?, uidnext = ?, highestmodseq = ? WHERE id = ?",
-                [cursor.uidvalidity, cursor.uidnext, cursor.highestmodseq, folder],
+                "UPDATE folders SET uidvalidity = ?, uidnext = ?, highestmodseq = ?, messages = ?"
+                " WHERE id = ?",
+                [cursor.uidvalidity, cursor.uidnext, cursor.highestmodseq, cursor.messages, folder],
             )
             self._store_found(
                 folder, ((f, token) for f in delta.found if (token := recognise(f.header)) is not None)
@@ -357,7 +358,8 @@ class Views:
         self._db.execute("DELETE FROM sightings WHERE folder = ?", [folder])
         self._db.execute("DELETE FROM reports WHERE folder = ?", [folder])
         self._db.execute(
-            "UPDATE folders SET uidvalidity = NULL, uidnext = NULL, highestmodseq = NULL WHERE id = ?",
+            "UPDATE folders SET uidvalidity = NULL, uidnext = NULL, highestmodseq = NULL, messages = NULL"
+            " WHERE id = ?",
             [folder],
         )
 
@@ -369,6 +371,7 @@ def _cursor(row: sqlite3.Row) -> Cursor:
         UidValidity(row["uidvalidity"]),
         Uid(row["uidnext"]),
         ModSeq(modseq) if modseq is not None else None,
+        row["messages"],
     )
 
 

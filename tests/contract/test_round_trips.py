@@ -39,13 +39,13 @@ PASSES = {
     },
     "condstore": {
         "first listing": "AUTHENTICATE | LIST | SELECT SEARCH FETCH | LOGOUT",
-        "no change": "LOGIN LIST | SELECT FETCH SEARCH | LOGOUT",
+        "no change": "LOGIN LIST | LOGOUT",
         "one flag in": "LOGIN LIST | SELECT FETCH SEARCH | LOGOUT",
         "several flags in": "LOGIN LIST | SELECT FETCH SEARCH | LOGOUT",
-        "one flag out": "LOGIN LIST | SELECT FETCH SEARCH | STORE- | LOGOUT",
-        "several flags out": "LOGIN LIST | SELECT FETCH SEARCH | STORE+ STORE- | LOGOUT",
+        "one flag out": "LOGIN LIST | SELECT | STORE- | LOGOUT",
+        "several flags out": "LOGIN LIST | SELECT | STORE+ STORE- | LOGOUT",
         "one delete in": "LOGIN LIST | SELECT FETCH | SELECT FETCH SEARCH | SEARCH | LOGOUT",
-        "one delete out": "LOGIN LIST | SELECT FETCH SEARCH | SELECT FETCH SEARCH | FETCH | MOVE | LOGOUT",
+        "one delete out": "LOGIN LIST | SELECT FETCH | MOVE | LOGOUT",
     },
     "plain": {
         "first listing": "AUTHENTICATE | LIST | SELECT SEARCH FETCH | LOGOUT",
