@@ -27,6 +27,7 @@ FORMAT = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16)
 RECEIVED = datetime(2026, 11, 23, 15, 15, tzinfo=UTC)
 
 Fields = dict[str, object]
+_TOKENS = ["FLAGS", "BODY.PEEK[HEADER.FIELDS (X-VM-Message-UUID)]"]
 
 
 def wav(samples: int = 800) -> bytes:
@@ -48,6 +49,16 @@ class Hands:
     def forward(self, seconds: float) -> None:
         """Let time pass."""
         self.now += seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One copy of a message of ours in the account."""
+
+    folder: str
+    """By the server's own name."""
+    uid: int
+    flags: frozenset[str]
 
 
 @dataclass
@@ -155,17 +166,23 @@ class World:
 
     def places(self, message_id: str) -> list[tuple[str, int]]:
         """Where the account holds the message: (folder, UID), Trash included."""
-        return self.mail.patient(lambda: self._holding(token_of(message_id)))
+        return [(copy.folder, copy.uid) for copy in self.copies().get(token_of(message_id), ())]
 
-    def _holding(self, token: str) -> list[tuple[str, int]]:
-        found = []
+    def copies(self) -> dict[str, list[Copy]]:
+        """What the account holds of each of our messages, by token; all folders looked through once."""
+        return self.mail.patient(self._holding)
+
+    def _holding(self) -> dict[str, list[Copy]]:
+        found: dict[str, list[Copy]] = {}
         for name in sorted(self.mail.folders()):
             self.mail.client.select_folder(name, readonly=True)
             uids = self.mail.client.search("ALL")
-            heads = self.mail.client.fetch(uids, ["BODY.PEEK[HEADER]"]) if uids else {}
-            for uid in sorted(heads):
-                if f"X-VM-Message-UUID: {token}".encode() in heads[uid][b"BODY[HEADER]"]:
-                    found.append((name, uid))
+            shown = self.mail.client.fetch(uids, _TOKENS) if uids else {}
+            for uid, items in sorted(shown.items()):
+                (head,) = (value for item, value in items.items() if item.startswith(b"BODY["))
+                if token := head.decode().partition(":")[2].strip():
+                    flags = frozenset(flag.decode() for flag in items[b"FLAGS"])
+                    found.setdefault(token, []).append(Copy(name, uid, flags))
         return found
 
     def place(self, message_id: str) -> tuple[str, int]:
