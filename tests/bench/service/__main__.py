@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.bench.service.crowd import PASSWORD
 from tests.bench.service.fleet import Crowd, Installation, Running, Seat, raise_files
-from tests.bench.service.latency import to_the_mail, to_the_phone
+from tests.bench.service.latency import beside_a_real_server, to_the_mail, to_the_phone
 from tests.support import dovecot
 from tests.support.base import Login
 from tests.support.dovecot import Dovecot
@@ -30,12 +30,19 @@ service imap-login {
 """
 
 
+_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
+_REAL_CHANGES = 100
+"""Changes each way that are timed on Dovecot, one after another."""
+
+
 class Bench:
     """One run: an installation over a crowd, and the lines of its table."""
 
-    def __init__(self, installation: Installation, crowd: Crowd, *, changes: int, quiet: float) -> None:
+    def __init__(
+        self, installation: Installation, crowd: Crowd, real: Dovecot | None, *, changes: int, quiet: float
+    ) -> None:
         self.lines: list[tuple[str, str]] = []
-        self._installation, self._crowd = installation, crowd
+        self._installation, self._crowd, self._real = installation, crowd, real
         self._changes, self._quiet = changes, quiet
         self._ids: dict[str, str] = {}
         self._silent: set[int] = set()
@@ -58,6 +65,7 @@ class Bench:
             service.until(2400, watching=many)
             self._minute(service, "pushed")
             self._latencies("pushed", limit=60)
+            self._real_latencies("pushed", limit=60)
             self._with_silence(service)
             self.note("stop", f"{service.stop():.1f} s")
 
@@ -93,6 +101,16 @@ class Bench:
         self.note(f"server to phone, {how}: median / 99 %", str(told))
         told = to_the_mail(*where, self._ids, over=over, limit=limit)
         self.note(f"phone to server, {how}: median / 99 %", str(told))
+
+    def _real_latencies(self, how: str, limit: float) -> None:
+        if self._real is None:
+            return
+        port = self._real.imaps_port, self._real.imap_port
+        seats = [seat for seat in self._installation.seats if seat.port in port]
+        seats = seats[:: max(1, len(seats) // _REAL_CHANGES)][:_REAL_CHANGES]
+        told, carried = beside_a_real_server(self._installation, self._real, seats, self._ids, limit=limit)
+        self.note(f"Dovecot to phone, {how}: median / 99 %", str(told))
+        self.note(f"phone to Dovecot, {how}: median / 99 %", str(carried))
 
     def _some(self) -> Sequence[Seat]:
         """Mailboxes of the crowd, at servers that answer, evenly over all."""
@@ -136,7 +154,7 @@ def main() -> None:
         crowd = stack.enter_context(Crowd(args.mailboxes - args.dovecot, args.servers, pair))
         seats = _seats(args.mailboxes, args.dovecot, real, crowd, tls=args.tls)
         installation = Installation(home, seats, authority.ca_file if args.tls else None)
-        bench = Bench(installation, crowd, changes=args.changes, quiet=args.quiet)
+        bench = Bench(installation, crowd, real, changes=args.changes, quiet=args.quiet)
         bench.pushed()
         if args.only != "pushed":
             bench.polled()
@@ -147,8 +165,27 @@ def main() -> None:
 
 @contextmanager
 def _dovecot(authority: Authority) -> Iterator[Dovecot]:
-    with dovecot.start(authority, extra=_DOVECOT) as server:
+    with _watches(), dovecot.start(authority, extra=_DOVECOT) as server:
         yield server
+
+
+@contextmanager
+def _watches() -> Iterator[None]:
+    """Let each of Dovecot's processes watch its mailbox, as whoever runs many does; else 128 of them can.
+
+    The others would look every 30 seconds (mailbox_idle_check_interval).
+    """
+    before = _INSTANCES.read_text()
+    try:
+        _INSTANCES.write_text("16384")
+    except OSError as error:
+        print(f"{_INSTANCES}: {error.strerror}; few mailboxes on Dovecot are pushed at once", file=sys.stderr)
+        yield
+        return
+    try:
+        yield
+    finally:
+        _INSTANCES.write_text(before)
 
 
 def _seats(many: int, real: int, server: Dovecot | None, crowd: Crowd, *, tls: bool) -> list[Seat]:

@@ -193,6 +193,11 @@ class Phones:
         """The state of each mailbox's message."""
         return dict(self._db.execute("SELECT mailbox, state FROM messages"))
 
+    def state(self, mailbox: str) -> str:
+        """The state of one mailbox's message."""
+        row = self._db.execute("SELECT state FROM messages WHERE mailbox = ?", [mailbox]).fetchone()
+        return str(row[0])
+
     @property
     def version(self) -> int:
         """Another number after each change by another process."""
@@ -200,9 +205,10 @@ class Phones:
 
 
 def raise_files() -> None:
-    """As many descriptors as allowed, for this process and those it starts."""
+    """As many descriptors as allowed, for this process and those it starts; and end by SIGTERM in order."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _put(file: Path, lines: Sequence[str]) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from syncengine.engine.engine import Engine
 from tests.bench.service.fleet import Crowd, Installation, Phones, Seat
+from tests.support.base import Server
+from tests.support.mailprogram import MailProgram
 
 _EVERY = 0.002
 
@@ -82,6 +85,52 @@ def to_the_mail(
         seen |= {user: when for user, when in shown.items() if when > changed[user]}
         time.sleep(0.2)
     return Spread([seen[user] - changed[user] for user in seen], len(seats) - len(seen))
+
+
+def beside_a_real_server(
+    installation: Installation, server: Server, seats: Sequence[Seat], ids: Mapping[str, str], *, limit: float
+) -> tuple[Spread, Spread]:
+    """The same two times of mailboxes on a real server, one after another: to the phone, and to the mail."""
+    phones = Phones(installation)
+    with ExitStack() as stack, Engine.open(installation.config) as engine:
+        mails = [stack.enter_context(MailProgram(server, seat.login)) for seat in seats]
+        uids = [mail.uids()[-1] for mail in mails]
+        there = list(zip(seats, mails, uids, strict=True))
+
+        def told(seat: Seat, mail: MailProgram, uid: int) -> float | None:
+            before = phones.state(seat.number)
+            _turn(mail, uid)
+            return _until(lambda: phones.state(seat.number) != before, limit)
+
+        def carried(seat: Seat, mail: MailProgram, uid: int) -> float | None:
+            box, before = engine.mailbox(seat.number), mail.flags(uid)
+            turn = box.mark_new if box.message(ids[seat.number]).heard else box.mark_heard
+            turn(ids[seat.number])
+            return _until(lambda: mail.flags(uid) != before, limit)
+
+        spreads = [_spread([time_of(*one) for one in there]) for time_of in (told, carried)]
+    phones.close()
+    return spreads[0], spreads[1]
+
+
+def _turn(mail: MailProgram, uid: int) -> None:
+    change = mail.unflag if "\\Seen" in mail.flags(uid) else mail.flag
+    change(uid, "\\Seen")
+
+
+def _until(seen: Callable[[], bool], limit: float) -> float | None:
+    """Seconds until that is so, None where it is not so in time."""
+    started = time.monotonic()
+    while not seen():
+        if time.monotonic() - started > limit:
+            return None
+        time.sleep(_EVERY)
+    return time.monotonic() - started
+
+
+def _spread(times: Sequence[float | None]) -> Spread:
+    seen = [seconds for seconds in times if seconds is not None]
+    return Spread(seen, len(times) - len(seen))
 
 
 def _evenly(seats: Sequence[Seat], over: float) -> Iterator[tuple[float, Seat]]:
