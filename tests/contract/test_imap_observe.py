@@ -301,6 +301,27 @@ def test_a_vanished_inside_any_command_is_not_lost(dovecot: Dovecot, connect: Op
     assert set(view.seen) == set(uids[1:])
 
 
+@pytest.mark.server("sim-condstore")
+def test_what_went_without_a_higher_modseq_shows_in_the_number_of_messages(
+    imap_server: Server, connect: Open, raw_client: Mail
+) -> None:
+    login, line = imap_server.new_user(), Line()
+    program = raw_client(imap_server, login)
+    uids = [program.append(mail(number)) for number in range(3)]
+    program.flag(uids[0], DELETED)
+    view = View()
+    view.observe(connect(imap_server, login))
+    before = view.cursor
+    program.client.expunge()
+    view.observe(connect(imap_server, login))
+    assert set(view.seen) == set(uids[1:])
+    assert before is not None
+    assert view.cursor is not None
+    assert (view.cursor.highestmodseq, view.cursor.messages) == (before.highestmodseq, 2)
+    assert view.observe(connect(imap_server, login, trace=line)) == []
+    assert line.sent("SELECT") == []
+
+
 def test_a_folder_without_uidvalidity_cannot_be_trusted(
     dovecot: Dovecot, connect: Open, proxy_to: MakeProxy
 ) -> None:

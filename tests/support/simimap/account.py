@@ -121,7 +121,13 @@ class SimAccount:
             raise No("Mailbox already exists", code="ALREADYEXISTS")
         if not name or (name != INBOX and not name.startswith(self.profile.prefix)):
             raise No("Invalid mailbox name", code="CANNOT")
-        folder = Folder(name, uidvalidity or self._next_uidvalidity(), self.changed, special)
+        folder = Folder(
+            name,
+            uidvalidity or self._next_uidvalidity(),
+            self.changed,
+            special,
+            counts_what_went=self.profile.offers("QRESYNC"),
+        )
         self.folders[name] = folder
         if subscribe:
             self.subscribed.add(name)

@@ -71,6 +71,8 @@ class Folder:
     changed: Callable[[], None]
     """Called after every change, so that sessions in IDLE can be told."""
     special: str = ""
+    counts_what_went: bool = True
+    """HIGHESTMODSEQ rises when a message goes: only QRESYNC asks for that (RFC 7162 section 3.2.6)."""
     uidnext: int = 1
     highestmodseq: int = 1
     entries: dict[int, Entry] = field(default_factory=dict)
@@ -108,7 +110,7 @@ class Folder:
         """Take a message out."""
         entry = self.entries.pop(uid)
         entry.mail.homes.pop(self, None)
-        self.highestmodseq += 1
+        self.highestmodseq += self.counts_what_went
         self.expunged.append((self.highestmodseq, uid))
         for view in self.views:
             view.changed.pop(uid, None)
