@@ -26,10 +26,13 @@ SHAPE = re.compile(
 """Flags and MODSEQ, alone or with one header literal, date and size."""
 
 
-def fetches(data: bytes) -> tuple[list[Fetch], int]:
-    """The FETCHes at the beginning of ``data``, and how many octets they are; a part of one is left."""
+def fetches(data: bytes) -> tuple[list[Fetch], int, bool]:
+    """The FETCHes at the beginning of ``data``, how many octets they are, and whether the next one's
+    literal is cut off; a part of one is left.
+    """
     found: list[Fetch] = []
     at = 0
+    cut = False
     while match := SHAPE.match(data, at):
         uid_before, early, flags_after, flags_before, uid_after, late, date, octets, size = match.groups()
         uid = int(uid_before or uid_after)
@@ -44,8 +47,9 @@ def fetches(data: bytes) -> tuple[list[Fetch], int]:
         else:
             start, end = end, end + int(size)
             if data[end : end + 3] != b")\r\n":
+                cut = end + 3 > len(data)
                 break
             found.append(Fetch(uid, flags, number, {"HEADER.FIELDS": data[start:end]}, whole, date or b""))
             end += 3
         at = end
-    return found, at
+    return found, at, cut

@@ -229,10 +229,8 @@ class Channel:
         """Read until one of ``waiting`` is complete (and take it out), or None at a go-ahead."""
         transport = self.transport
         while True:
-            if self.trace is None and transport.begins_with(SHAPE):
-                found, octets = fetches(transport.peek())
-                untagged.take_all(found)
-                transport.skip(octets)
+            if self.trace is None:
+                self._bulk(untagged, limit)
             parts = self.response()
             lead = parts[0][:1]
             if lead == b"*":
@@ -250,6 +248,18 @@ class Channel:
                 if item.deflates and done.ok:
                     transport.start_deflate()
                 return done
+
+    def _bulk(self, untagged: Untagged, limit: _Limit) -> None:
+        """Take FETCHes straight out of the buffer while they come; the rest of one that is cut off comes."""
+        transport = self.transport
+        while transport.begins_with(SHAPE):
+            found, octets, cut = fetches(transport.peek())
+            untagged.take_all(found)
+            transport.skip(octets)
+            if not found or not (cut or not transport.has_line()):
+                return
+            limit.hold(transport, untagged)
+            transport.more()
 
     def _announce(self, window: Sequence[tuple[bytes, Command]]) -> None:
         if self.trace:

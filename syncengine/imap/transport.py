@@ -114,7 +114,7 @@ class Transport(imaplib.IMAP4):
                 raise self.abort("a line without end")
             if time.monotonic() > until:
                 raise TimeoutError("a line does not end in time")
-            self._receive()
+            self.more()
             end = self._buffer.find(b"\n", searched)
         return self._take(end + 1)
 
@@ -124,7 +124,7 @@ class Transport(imaplib.IMAP4):
         while len(self._buffer) < size:
             if time.monotonic() > until:
                 raise TimeoutError("a literal does not end in time")
-            self._receive()
+            self.more()
         return self._take(size)
 
     def read_part(self, size: int, keep: int) -> bytes:
@@ -201,7 +201,7 @@ class Transport(imaplib.IMAP4):
         self.sock.settimeout(0)
         try:
             while len(self._buffer) < MAX_LINE:
-                self._receive()
+                self.more()
         except (BlockingIOError, ssl.SSLWantReadError):
             pass
         finally:
@@ -224,7 +224,8 @@ class Transport(imaplib.IMAP4):
         del self._buffer[:size]
         return taken
 
-    def _receive(self) -> None:
+    def more(self) -> None:
+        """Wait for more octets, as long as the server may stay silent."""
         if self._inflating:
             self._grow(self._inflate.unconsumed_tail)
             return

@@ -70,7 +70,7 @@ def imap_line(octets: bytes) -> None:
 
 def imap_bulk(octets: bytes) -> None:
     """What is read in bulk is what is read one by one."""
-    found, size = fetches(octets)
+    found, size, _ = fetches(octets)
     assert size <= len(octets)
     at = 0
     for fetch in found:

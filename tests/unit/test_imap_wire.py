@@ -387,23 +387,27 @@ def test_fetches_read_in_bulk_are_those_read_one_by_one(
     data = b"".join(
         parts[0] + b"\r\n" + b"".join(parts[1:]) + b"\r\n" * (len(parts) > 1) for parts in responses
     )
-    whole, octets = fetches(data)
+    whole, octets, cut = fetches(data)
+    assert not cut
     assert whole == [parse(parts) for parts in responses[: len(whole)]]
     assert octets == len(data) or len(whole) < len(responses)
     there = max(0, len(data) - missing)
-    some, taken = fetches(data[:there])
+    some, taken, cut = fetches(data[:there])
     assert some == whole[: len(some)]
     assert taken <= there
+    assert not cut or (taken < there and fetches(data[taken:])[1] > there - taken)
 
 
 def test_the_usual_shapes_are_read_in_bulk() -> None:
     data = b"* 1 FETCH (UID 5 FLAGS (\\Seen) MODSEQ (7))\r\n* 2 FETCH (FLAGS () UID 6)\r\n"
     literal = b"* 3 FETCH (UID 8 FLAGS () MODSEQ (9) BODY[HEADER.FIELDS (FROM TO)] {6}\r\na: b\r\n)\r\n"
     stored = b"* 4 FETCH (UID 9 MODSEQ (11) FLAGS (\\Seen))\r\n"
-    found, octets = fetches(data + literal + stored + b"v1 OK\r\n")
+    found, octets, cut = fetches(data + literal + stored + b"v1 OK\r\n")
+    assert not cut
     assert [(fetch.uid, fetch.modseq) for fetch in found] == [(5, 7), (6, None), (8, 9), (9, 11)]
     assert octets == len(data + literal + stored)
     assert found[2].sections == {"HEADER.FIELDS": b"a: b\r\n"}
+    assert fetches(data + literal[:-1]) == (found[:2], len(data), True)
 
 
 _ATOMS = st.from_regex(rb"[A-Za-z0-9$\\.*%+-]{1,12}", fullmatch=True).filter(lambda a: a.upper() != b"NIL")
