@@ -22,6 +22,7 @@ from syncengine.engine.handle import Mailbox
 from syncengine.engine.lock import mailbox_lock
 from syncengine.engine.outlook import Outlook, outlook
 from syncengine.engine.proof import proven_listing
+from syncengine.engine.seats import Seats
 from syncengine.engine.status import MailboxStatus, Picture
 from syncengine.engine.stores import open_store
 from syncengine.engine.turns import Turns, at_once
@@ -29,7 +30,6 @@ from syncengine.errors import Busy, EngineError, OptionsError, StoreUnproven, Sy
 from syncengine.index import Index
 from syncengine.index.database import FILE as INDEX_FILE
 from syncengine.model import Report, State
-from syncengine.options.check import seats_off
 from syncengine.options.files import CONFIG_NAME, load
 from syncengine.options.install import InstallationKey, installation_key, key_file
 from syncengine.options.schema import Mailbox as MailboxOptions
@@ -74,7 +74,6 @@ class Engine:
         mask: frozenset[str] = frozenset(),
     ) -> None:
         self._settings = settings
-        self._without_seat = seats_off(settings)
         self._key = key
         self._clock = clock or Clock()
         self._mask = mask
@@ -82,6 +81,8 @@ class Engine:
         self._guard = threading.Lock()
         self.state_dir = settings.system.state_dir
         self.index = Index.open(self.state_dir)
+        self._seats = Seats(self.index)
+        self._without_seat = self._seats.assigned(settings)
         self.store: VoiceStore = store or open_store(
             settings.system, key, self.index, self._clock, self._mailbox_options
         )
@@ -233,7 +234,7 @@ class Engine:
             raise OptionsError(
                 f"system.state_dir: {settings.system.state_dir} instead of {self.state_dir} takes a restart"
             )
-        self._without_seat = seats_off(settings)
+        self._without_seat = self._seats.assigned(settings)
         self._settings = settings
         if self._loops is not None:
             self._loops.options_changed()

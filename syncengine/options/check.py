@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 
 from syncengine.model import Security
 from syncengine.options.schema import Mailbox, Settings, System
@@ -125,12 +125,19 @@ def port_warnings(settings: Settings) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def seats_off(settings: Settings) -> Mapping[str, str]:
+def integrated(settings: Settings) -> Set[str]:
+    """Return the mailboxes that are to have e-mail integration, in file order."""
+    return dict.fromkeys(m.number for m in settings.mailboxes.values() if m.email_integration).keys()
+
+
+def seats_off(settings: Settings, holders: Collection[str]) -> Mapping[str, str]:
     """Return the mailboxes that are off for want of a seat, with the reason.
 
-    The first ``seats`` integrated mailboxes in file order work (manual page 2: a number of seats).
+    ``holders`` have a seat already and keep it, though there may be fewer now; free ones go to the first
+    of the others in file order (manual page 2: a number of seats).
     """
-    integrated = [m.number for m in settings.mailboxes.values() if m.email_integration]
+    wanting = integrated(settings)
     seats = settings.system.seats
-    reason = f"no seat: {len(integrated)} mailboxes have email_integration = true, seats = {seats}"
-    return dict.fromkeys(integrated[seats:], reason)
+    free = max(0, seats - len(wanting & frozenset(holders)))
+    reason = f"no seat: {len(wanting)} mailboxes have email_integration = true, seats = {seats}"
+    return dict.fromkeys([number for number in wanting if number not in holders][free:], reason)

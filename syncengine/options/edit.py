@@ -14,7 +14,7 @@ from typing import Any
 
 from syncengine.errors import OptionsError
 from syncengine.options import atomic
-from syncengine.options.check import seats_off
+from syncengine.options.check import integrated, seats_off
 from syncengine.options.files import DROP_INS, examine, read_text
 from syncengine.options.keys import keys_of, shown
 from syncengine.options.problems import InvalidOptions, refuse
@@ -184,9 +184,9 @@ def _change(path: Path, file: Path, change: Change, *, seats: bool = False) -> N
     fresh = [p for p in problems if (p.file, p.key, p.text) not in ignored]
     if fresh:
         raise InvalidOptions(fresh)
-    off = [number for number in seats_off(after) if number not in seats_off(before)] if seats else []
-    if off:
-        raise refuse(file, seats_off(after)[off[0]], key=f"mailboxes.{off[0]}.email_integration")
+    if seats and (off := seats_off(after, integrated(before))):
+        number, reason = next(iter(off.items()))
+        raise refuse(file, reason, key=f"mailboxes.{number}.email_integration")
     if new != old or not file.exists():
         atomic.write(file, new, like=path)
 

@@ -76,6 +76,7 @@ class OptionsWatch:
                     self._settle()
                     self._look(path)
         finally:
+            self._engine.index.database.close_thread()
             if self._observer is not None:
                 self._observer.stop()
                 self._observer.join()

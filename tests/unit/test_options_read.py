@@ -450,8 +450,16 @@ def test_the_first_seats_in_file_order_work_and_later_mailboxes_are_off(tmp_path
     text = "[system]\nseats = 2\n" + IMAP.replace("101", "900") + "[mailboxes.5]\n"
     settings = read(tmp_path, text, n20=body, n3=body, n100=body)
     assert list(settings.mailboxes) == ["900", "5", "3", "20", "100"]
-    assert list(seats_off(settings)) == ["20", "100"]
-    assert "4 mailboxes have email_integration = true, seats = 2" in seats_off(settings)["20"]
+    assert list(seats_off(settings, ())) == ["20", "100"]
+    assert "4 mailboxes have email_integration = true, seats = 2" in seats_off(settings, ())["20"]
+
+
+def test_who_has_a_seat_keeps_it_before_earlier_mailboxes_and_though_there_are_fewer(tmp_path):
+    body = IMAP.removeprefix("\n[mailboxes.101]\n").replace("mailboxes.101.", "")
+    settings = read(tmp_path, "[system]\nseats = 2\n", n1=body, n2=body, n3=body, n4=body)
+    assert list(seats_off(settings, {"3"})) == ["2", "4"]
+    assert list(seats_off(settings, {"2", "3", "4"})) == ["1"]
+    assert list(seats_off(settings, {"9"})) == ["3", "4"]
 
 
 def test_relative_paths_start_at_the_configuration(tmp_path):
