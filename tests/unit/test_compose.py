@@ -50,6 +50,20 @@ def test_the_mounted_configuration_is_valid():
     assert list(settings.mailboxes) == ["101"]
 
 
+def test_the_key_can_be_made_beside_the_mounted_configuration():
+    """The folder of the configuration is a volume; the index, which changes all the time, lies below it."""
+    text = COMPOSE.read_text()
+    config = re.search(r"SYNCENGINE_CONFIG: (\S+)", text)
+    volumes = re.findall(r"^ +- (\w+):(/\S+)$", text, re.MULTILINE)
+
+    assert config is not None
+    folder = Path(config[1]).parent
+    assert (f"      - ./syncengine.toml:{config[1]}:ro\n") in text
+    assert [str(folder)] == [path for name, path in volumes if re.search(rf"^  {name}:$", text, re.MULTILINE)]
+    assert f"VOLUME {folder}\n" in (COMPOSE.parent / "Dockerfile").read_text()
+    assert load(ROOT / "compose" / "syncengine.toml").system.state_dir.parent == folder
+
+
 def test_prometheus_asks_where_the_service_answers():
     """The address of the scrape is the one that the service's command gives, under its name in Compose."""
     command = re.search(r"command: (\[.*\])", COMPOSE.read_text())
