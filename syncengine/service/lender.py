@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from socket import SHUT_RDWR, socket
 
 from syncengine.engine.binding import Binding
@@ -81,10 +82,7 @@ class _Kept:
     since: float = 0.0
     followed: int = 0
     """Passes in a row that left more to be read."""
-
-    def hold(self, line: socket) -> None:
-        """Remember the socket, for whoever has to end a wait."""
-        self.line = line
+    """Its socket, for whoever has to end a wait."""
 
 
 class Lender:
@@ -103,6 +101,7 @@ class Lender:
         self._watched: Counter[object] = Counter()
         self._waiting: OrderedDict[str, _Kept] = OrderedDict()
         self._habits: dict[str, float] = {}
+        self._interrupted = False
 
     # For passes
 
@@ -220,12 +219,14 @@ class Lender:
         ``ungreeted``: only where the server has not said a word yet, so that nothing is under way.
         """
         with self._lock:
-            kept = tuple(self._open)
-        for one in kept:
-            if one.line is not None and not (ungreeted and one.account.alive):
-                # Past the TLS layer, which another thread may be using; an error says that it has ended.
-                with suppress(OSError):
-                    socket.shutdown(one.line, SHUT_RDWR)
+            self._interrupted = True
+            lines = [
+                one.line
+                for one in self._open
+                if one.line is not None and not (ungreeted and one.account.alive)
+            ]
+        for line in lines:
+            _shut(line)
 
     def close(self, until: float) -> None:
         """Log out everywhere, to a moment of the monotonic clock; whoever is left is cut off."""
@@ -268,13 +269,22 @@ class Lender:
         imap = binding.mailbox.imap4
         server = f"{imap.server}:{imap.port}".lower()
         kept = _Kept(binding.number, self._terms(binding), server, (server, imap.account))
-        kept.account = binding.open_account(index, trace=self._trace(binding.number), on_socket=kept.hold)
+        hold = partial(self._hold, kept)
+        kept.account = binding.open_account(index, trace=self._trace(binding.number), on_socket=hold)
         while (oldest := self._too_many(kept)) is not None:
             self._close(oldest)
         with self._lock:
             self._open.add(kept)
             self._counts.update(_keys(kept))
         return kept
+
+    def _hold(self, kept: _Kept, line: socket) -> None:
+        """Remember a socket that has just been opened; after an interruption nobody waits for a greeting."""
+        with self._lock:
+            kept.line = line
+            late = self._interrupted
+        if late:
+            _shut(line)
 
     def _too_many(self, wanted: _Kept) -> _Kept | None:
         """The connection that has to go for this one: the longest unused, one that watches last."""
@@ -384,6 +394,12 @@ class Lender:
 def _keys(kept: _Kept) -> tuple[object, object, object]:
     """What its connection counts for: all, the server, the account."""
     return None, kept.server, kept.login
+
+
+def _shut(line: socket) -> None:
+    """Past the TLS layer, which another thread may be using; an error says that it has ended."""
+    with suppress(OSError):
+        socket.shutdown(line, SHUT_RDWR)
 
 
 def _beyond(shown: int | None, read: int | None) -> bool:
