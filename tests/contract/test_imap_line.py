@@ -399,5 +399,5 @@ def test_modseq_is_what_select_said_before_anything_else_happened() -> None:
     with scripted(answer) as server:
         account = scripted_account(server.port)
         deltas = list(account.observe(Folder("INBOX", "/", frozenset()), None, []))
-        assert deltas[-1].cursor == Cursor("INBOX", UidValidity(7), Uid(9), ModSeq(5))
+        assert deltas[-1].cursor == Cursor("INBOX", UidValidity(7), Uid(9), ModSeq(5), 0)
         account.close()
