@@ -1,7 +1,8 @@
 # Every target does its own set-up; nothing is asked of the machine but Python 3.11, make and package registries.
 PYTHON ?= python3
 BIN := .venv/bin
-WORKERS ?= 2
+# Twice the processors: half of the time a worker waits for a server.
+WORKERS ?= 4
 # How much of what has no end `make torture` runs: "full" or a multiple of what `make test` does.
 TORTURE ?= full
 SEEDS ?= 500

@@ -1,6 +1,7 @@
 """Options while running: changed files are read, good ones put in force, bad ones refused and said.
 
-The last good options stay in force until all files hold together again.
+The last good options stay in force until all files hold together again. watchdog is imported before any
+thread starts: two that import it first, and at once, lock each other out.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ import logging
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from watchdog.events import (
+    EVENT_TYPE_CLOSED_NO_WRITE,
+    EVENT_TYPE_OPENED,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from syncengine.engine.engine import Engine
 from syncengine.errors import OptionsError
 from syncengine.options.files import DROP_INS, drop_in_files, load
-
-if TYPE_CHECKING:
-    from watchdog.events import FileSystemEventHandler
-    from watchdog.observers.api import BaseObserver, ObservedWatch
 
 _log = logging.getLogger(__name__)
 
@@ -119,11 +124,9 @@ class OptionsWatch:
             self.error = str(error)
 
     def _observe(self, path: Path) -> BaseObserver | None:
-        from watchdog.observers import Observer  # noqa: PLC0415 - one-shot commands watch nothing
-
         observer = Observer()
         try:
-            observer.schedule(_touch(self._touched), str(path.parent))
+            observer.schedule(_Touch(self._touched), str(path.parent))
             observer.start()
         except OSError as error:
             _log.warning("%s: changes are not noticed by themselves (%s); SIGHUP reads them", path, error)
@@ -142,25 +145,18 @@ class OptionsWatch:
         try:
             if self._drop_ins:
                 self._observer.unschedule(self._drop_ins[1])
-            self._drop_ins = identity, self._observer.schedule(_touch(self._touched), str(folder))
+            self._drop_ins = identity, self._observer.schedule(_Touch(self._touched), str(folder))
         except (OSError, KeyError) as error:
             _log.warning("%s: changes are not noticed by themselves (%s); SIGHUP reads them", folder, error)
 
 
-def _touch(touched: threading.Event) -> FileSystemEventHandler:
-    from watchdog.events import (  # noqa: PLC0415
-        EVENT_TYPE_CLOSED_NO_WRITE,
-        EVENT_TYPE_OPENED,
-        FileSystemEvent,
-        FileSystemEventHandler,
-    )
+class _Touch(FileSystemEventHandler):
+    def __init__(self, touched: threading.Event) -> None:
+        self._touched = touched
 
-    class Touch(FileSystemEventHandler):
-        def on_any_event(self, event: FileSystemEvent) -> None:
-            if event.event_type not in (EVENT_TYPE_OPENED, EVENT_TYPE_CLOSED_NO_WRITE):
-                touched.set()
-
-    return Touch()
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if event.event_type not in (EVENT_TYPE_OPENED, EVENT_TYPE_CLOSED_NO_WRITE):
+            self._touched.set()
 
 
 def _empty(path: Path) -> bool:

@@ -222,6 +222,7 @@ def test_the_whole_story(there: World, spool: Path, how: str, mode: str):
     """Left, read and unread in the mail, heard at the phone, deleted and restored on either side."""
     there.system["spool_lock"] = mode
     phone = Phone(spool, mode)
+    there.sync["poll_interval"] = "1s"  # what is moved out of Trash is not told by IDLE on another folder
     if how == "service":
         there.reopen().start()
 

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from syncengine.model import token_of
 from tests.support.world import World, world
 
 STEPS = 40
@@ -40,10 +41,11 @@ class Chaos:
     def pick(self) -> tuple[str, str, int] | None:
         ids = [m.id for m in self.there.box.messages()]
         self.random.shuffle(ids)
+        copies = self.there.copies()
         for message in ids:
-            places = self.there.places(message)
-            if places:
-                return message, *self.random.choice(places)
+            if there := copies.get(token_of(message)):
+                one = self.random.choice(there)
+                return message, one.folder, one.uid
         return None
 
     def note(self, *what: object) -> None:
@@ -121,15 +123,16 @@ class Chaos:
                 break
         assert report.ok, report.errors
         assert report.actions == (), report.actions
+        copies = self.there.copies()
         for message in self.there.box.messages():
-            places = self.there.places(message.id)
-            live = [(f, u) for f, u in places if self.there.path(f) != "Trash"]
+            there = copies.get(token_of(message.id), [])
+            live = [one for one in there if self.there.path(one.folder) != "Trash"]
             if message.deleted:
                 assert live == [], message
                 assert message.id in self.deleted, f"nobody deleted {message}"
             else:
                 assert live, message
-                seen = {"\\Seen" in self.there.flags(f, u) for f, u in live}
+                seen = {"\\Seen" in one.flags for one in live}
                 assert seen == {message.heard}, message
 
 
