@@ -43,7 +43,7 @@ def fetches(data: bytes) -> tuple[list[Fetch], int, bool]:
         number = int(modseq) if (modseq := late or early) else None
         whole = int(octets) if octets else None
         if size is None:
-            found.append(Fetch(uid, flags, number, {}, whole, date or b""))
+            found.append(Fetch(uid, flags, number, size=whole, arrived=date or b""))
         else:
             start, end = end, end + int(size)
             if data[end : end + 3] != b")\r\n":

@@ -57,7 +57,7 @@ def found(folder: str, uidvalidity: UidValidity, reply: Reply, start: int) -> tu
     return tuple(
         _envelope(Place(folder, uidvalidity, Uid(uid)), blocks[uid], latest[uid])
         for uid in sorted(blocks)
-        if uid not in gone and not _ours(blocks[uid])
+        if not (gone and uid in gone) and not _ours(blocks[uid])
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 from syncengine.imap.tokens import Value
 from syncengine.imap.uidset import UidSet
+
+_NO_SECTIONS: Mapping[str, bytes | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,16 @@ class ServerBye(Exception):
         self.condition = condition
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """FETCH data of one message that named its UID. Sequence numbers are never kept."""
+class Fetch(NamedTuple):
+    """FETCH data of one message that named its UID; a tuple, since they come by the hundred thousand.
+
+    Sequence numbers are never kept.
+    """
 
     uid: int
     flags: frozenset[str] | None = None
     modseq: int | None = None
-    sections: Mapping[str, bytes | None] = field(default_factory=dict)
+    sections: Mapping[str, bytes | None] = _NO_SECTIONS
     """``BODY[...]`` sections by name in upper case, without the list of field names; NIL is None."""
     size: int | None = None
     """RFC822.SIZE."""

@@ -101,7 +101,7 @@ def chunks(
     text: list[str] = []
     members: list[int] = []
     length = 0
-    for low, high in _merged((uid, uid) for uid in uids):
+    for low, high in _runs(uids):
         start = low
         while start <= high:
             end = min(high, start + count - len(members) - 1)
@@ -123,6 +123,18 @@ def _bounds(item: bytes) -> tuple[int, int]:
     if not (0 < low <= LARGEST_UID and 0 < high <= LARGEST_UID):
         raise WireError(f"not a UID: {item!r}")
     return (low, high) if low <= high else (high, low)
+
+
+def _runs(uids: Iterable[int]) -> Iterator[tuple[int, int]]:
+    ordered = iter(sorted(uids))
+    low = high = next(ordered, 0)
+    for uid in ordered:
+        if uid > high + 1:
+            yield low, high
+            low = uid
+        high = uid
+    if high:
+        yield low, high
 
 
 def _merged(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
