@@ -32,7 +32,7 @@ from syncengine.model import (
 
 _AT_ONCE = 500
 """New UIDs up to which their headers are asked for before it is known how many there are."""
-_BATCH = 5_000
+_BATCH = 10_000
 """Messages a delta holds at most."""
 _MOST = 10_000_000
 _MUCH = 2_000

@@ -154,11 +154,8 @@ class Emails:
             return 0
         last = self._db.execute("SELECT max(uid) FROM emails WHERE folder = ?", [folder]).fetchone()[0] or 0
         known = self._known(folder, [uid for e in envelopes if (uid := e.place.uid) <= last])
-        self._db.executemany(
-            "INSERT INTO emails (folder, uid, uidvalidity, seen, deleted, arrived, size, head)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, uid) DO UPDATE SET"
-            " seen = excluded.seen, deleted = excluded.deleted, arrived = excluded.arrived,"
-            " size = excluded.size, head = excluded.head",
+        self._db.insert(
+            "emails (folder, uid, uidvalidity, seen, deleted, arrived, size, head)",
             [
                 (
                     folder,
@@ -172,6 +169,8 @@ class Emails:
                 )
                 for e in envelopes
             ],
+            "ON CONFLICT (folder, uid) DO UPDATE SET seen = excluded.seen, deleted = excluded.deleted,"
+            " arrived = excluded.arrived, size = excluded.size, head = excluded.head",
         )
         return len(envelopes) - len(known)
 
