@@ -37,7 +37,8 @@ _ROWS = (
     " LEFT JOIN folders h ON h.id = e.home"
     " WHERE f.account = ? AND (f.role = 'live' OR e.home IS NOT NULL)"
 )
-_TOUCHED = " AND e.changed_at IS NOT NULL"
+_TOUCHED = _ROWS.replace("emails e", "emails e INDEXED BY emails_touched") + " AND e.changed_at IS NOT NULL"
+"""By the index of the few, which SQLite does not choose by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,13 +240,13 @@ class Emails:
 
     def touched(self, account: int) -> tuple[EmailRow, ...]:
         """What the phone has changed: not yet in the account, or in Trash from where it can be restored."""
-        return self._rows(account, _TOUCHED + " ORDER BY e.folder, e.uid")
+        return tuple(self._read(_TOUCHED + " ORDER BY e.folder, e.uid", account))
 
     def waiting(self, account: int) -> int:
         """How many changes of the phone may still have to be carried over."""
         return int(
             self._db.execute(
-                "SELECT count(*) FROM emails WHERE changed_at IS NOT NULL"
+                "SELECT count(*) FROM emails INDEXED BY emails_touched WHERE changed_at IS NOT NULL"
                 " AND folder IN (SELECT id FROM folders WHERE account = ?)",
                 [account],
             ).fetchone()[0]
@@ -397,8 +398,11 @@ class Emails:
         return tuple(self._each(account, where, *values))
 
     def _each(self, account: int, where: str, *values: object) -> Iterator[EmailRow]:
+        return self._read(_ROWS + where, account, *values)
+
+    def _read(self, query: str, account: int, *values: object) -> Iterator[EmailRow]:
         owner = self._account(account)
-        for row in self._db.execute(_ROWS + where, [account, *values]):
+        for row in self._db.execute(query, [account, *values]):
             yield _row(row, row["id"] or email_id(owner, row["name"], row["uidvalidity"], row["uid"]))
 
 
