@@ -22,10 +22,17 @@ from tests.support.tls import Authority
 
 _DOVECOT = """\
 service imap {
-  process_limit = 2000
+  process_limit = %d
 }
 service imap-login {
+  client_limit = %d
   process_min_avail = 1
+}
+service anvil {
+  client_limit = %d
+}
+service auth {
+  client_limit = %d
 }
 """
 
@@ -96,6 +103,8 @@ class Bench:
 
     def _latencies(self, how: str, *, limit: float, over: float = 20.0) -> None:
         seats = self._some()
+        if not seats:
+            return
         where = self._installation, self._crowd, seats
         told = to_the_phone(*where, over=over, limit=limit)
         self.note(f"server to phone, {how}: median / 99 %", str(told))
@@ -120,6 +129,8 @@ class Bench:
 
     def _with_silence(self, service: Running) -> None:
         """One server in a hundred says nothing any more, as if its cable were pulled."""
+        if not self._some():
+            return
         self._silent = set(range(0, len(self._crowd.ports), 100))
         self._crowd.order("silence", places=sorted(self._silent))
         dead = sum(
@@ -149,7 +160,7 @@ def main() -> None:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="se-bench-", dir=args.home)))
         authority = Authority(home / "ca")
-        real = stack.enter_context(_dovecot(authority)) if args.dovecot else None
+        real = stack.enter_context(_dovecot(authority, args.dovecot)) if args.dovecot else None
         pair = (authority.good.cert, authority.good.key) if args.tls else None
         crowd = stack.enter_context(Crowd(args.mailboxes - args.dovecot, args.servers, pair))
         seats = _seats(args.mailboxes, args.dovecot, real, crowd, tls=args.tls)
@@ -164,8 +175,9 @@ def main() -> None:
 
 
 @contextmanager
-def _dovecot(authority: Authority) -> Iterator[Dovecot]:
-    with _watches(), dovecot.start(authority, extra=_DOVECOT) as server:
+def _dovecot(authority: Authority, many: int) -> Iterator[Dovecot]:
+    limits = _DOVECOT % ((many + 500,) * 4)
+    with _watches(), dovecot.start(authority, extra=limits) as server:
         yield server
 
 

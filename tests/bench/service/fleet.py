@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,12 +189,8 @@ class Phones:
         """Read no more."""
         self._db.close()
 
-    def states(self) -> Mapping[str, str]:
-        """The state of each mailbox's message."""
-        return dict(self._db.execute("SELECT mailbox, state FROM messages"))
-
     def state(self, mailbox: str) -> str:
-        """The state of one mailbox's message."""
+        """The state of a mailbox's message."""
         row = self._db.execute("SELECT state FROM messages WHERE mailbox = ?", [mailbox]).fetchone()
         return str(row[0])
 

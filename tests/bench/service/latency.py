@@ -14,6 +14,8 @@ from tests.support.base import Server
 from tests.support.mailprogram import MailProgram
 
 _EVERY = 0.002
+_FOLDER = "Voice Mail Messages"
+"""Where the engine puts messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def to_the_phone(
 ) -> Spread:
     """Change the mail of each mailbox, evenly ``over`` so many seconds, and see when the phone shows it."""
     phones = Phones(installation)
-    before = {seat.number: state for seat, state in _of(seats, phones.states())}
+    before = {seat.number: phones.state(seat.number) for seat in seats}
     changed: dict[str, float] = {}
     seen: dict[str, float] = {}
     version = phones.version
@@ -51,9 +53,8 @@ def to_the_phone(
             upcoming = next(waiting, None)
         if phones.version != version:
             version, now = phones.version, time.monotonic()
-            states = phones.states()
             for number in changed.keys() - seen.keys():
-                if states[number] != before[number]:
+                if phones.state(number) != before[number]:
                     seen[number] = now
         time.sleep(_EVERY)
     phones.close()
@@ -94,8 +95,7 @@ def beside_a_real_server(
     phones = Phones(installation)
     with ExitStack() as stack, Engine.open(installation.config) as engine:
         mails = [stack.enter_context(MailProgram(server, seat.login)) for seat in seats]
-        uids = [mail.uids()[-1] for mail in mails]
-        there = list(zip(seats, mails, uids, strict=True))
+        there = [(seat, mail, mail.uids(_FOLDER)[-1]) for seat, mail in zip(seats, mails, strict=True)]
 
         def told(seat: Seat, mail: MailProgram, uid: int) -> float | None:
             before = phones.state(seat.number)
@@ -103,10 +103,10 @@ def beside_a_real_server(
             return _until(lambda: phones.state(seat.number) != before, limit)
 
         def carried(seat: Seat, mail: MailProgram, uid: int) -> float | None:
-            box, before = engine.mailbox(seat.number), mail.flags(uid)
+            box, before = engine.mailbox(seat.number), mail.flags(uid, _FOLDER)
             turn = box.mark_new if box.message(ids[seat.number]).heard else box.mark_heard
             turn(ids[seat.number])
-            return _until(lambda: mail.flags(uid) != before, limit)
+            return _until(lambda: mail.flags(uid, _FOLDER) != before, limit)
 
         spreads = [_spread([time_of(*one) for one in there]) for time_of in (told, carried)]
     phones.close()
@@ -114,8 +114,8 @@ def beside_a_real_server(
 
 
 def _turn(mail: MailProgram, uid: int) -> None:
-    change = mail.unflag if "\\Seen" in mail.flags(uid) else mail.flag
-    change(uid, "\\Seen")
+    change = mail.unflag if "\\Seen" in mail.flags(uid, _FOLDER) else mail.flag
+    change(uid, "\\Seen", folder=_FOLDER)
 
 
 def _until(seen: Callable[[], bool], limit: float) -> float | None:
@@ -137,11 +137,6 @@ def _evenly(seats: Sequence[Seat], over: float) -> Iterator[tuple[float, Seat]]:
     start = time.monotonic()
     for place, seat in enumerate(seats):
         yield start + over * place / len(seats), seat
-
-
-def _of(seats: Sequence[Seat], states: Mapping[str, str]) -> Iterator[tuple[Seat, str]]:
-    for seat in seats:
-        yield seat, states[seat.number]
 
 
 def _written(seconds: float) -> str:
