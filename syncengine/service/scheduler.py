@@ -21,6 +21,8 @@ REFUSALS = 3
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 900.0
 _AFTER_REFUSAL = 60.0
 _AFTER_BUSY = 2.0
+_LATE = 5.0
+"""Seconds after which what is overdue is not overtaken any more."""
 _SERVER_SUSPECT = 3
 """Mailboxes whose connections failed, with no success of any other between, until a server counts as down."""
 
@@ -99,8 +101,19 @@ class _Lane:
 
     server: _Server
     doubtful: bool
-    waiting: Agenda[str] = field(default_factory=Agenda)
+    hurried: Agenda[str] = field(default_factory=Agenda)
+    """Where something changed; they go before those whose time has come."""
+    routine: Agenda[str] = field(default_factory=Agenda)
     running: int = 0
+
+    def of(self, *, hurry: bool) -> Agenda[str]:
+        """Those in a hurry, or the others."""
+        return self.hurried if hurry else self.routine
+
+    def drop(self, mailbox: str) -> None:
+        """Take a mailbox out, whichever it waits among."""
+        self.hurried.drop(mailbox)
+        self.routine.drop(mailbox)
 
 
 @dataclass(slots=True, eq=False)
@@ -108,6 +121,8 @@ class _Entry:
     server: str
     pace: Pace
     due: float | None = None
+    hurry: bool = False
+    """Whether it is due because something changed."""
     floor: float = 0.0
     """Nothing pulls the next try before this: the end of a wait."""
     wish: float | None = None
@@ -136,7 +151,10 @@ class Scheduler:
         self._servers: dict[str, _Server] = {}
         self._running: dict[str, _Lane] = {}
         self._aside: set[str] = set()
-        self._ready: dict[bool, Agenda[_Lane]] = {False: Agenda(), True: Agenda()}
+        self._ready: dict[tuple[bool, bool], Agenda[_Lane]] = {
+            (doubtful, hurry): Agenda() for doubtful in (False, True) for hurry in (False, True)
+        }
+        """Lanes whose turn it may be: doubtful or not, by those in a hurry or by the others."""
 
     # Mailboxes come, change and go
 
@@ -167,7 +185,7 @@ class Scheduler:
         """
         entry = self._entries.get(mailbox)
         if entry is not None:
-            self._want(mailbox, entry, now + COALESCE)
+            self._want(mailbox, entry, now + COALESCE, hurry=True)
 
     def dropped(self, mailbox: str, now: float) -> None:
         """The connection that watched a mailbox has ended: tried again after a wait."""
@@ -197,7 +215,7 @@ class Scheduler:
                 due = None
             elif wish is not None:
                 due = max(entry.floor, wish if due is None else min(due, wish))
-            self._queue(mailbox, entry, due)
+            self._queue(mailbox, entry, due, hurry=wish is not None)
         self._refresh(lane)
 
     # Whose turn it is
@@ -208,17 +226,21 @@ class Scheduler:
         ``doubtful``: of the mailboxes that failed last and of servers that have not answered yet. They
         are asked for apart, so that waiting for the dead never keeps the living waiting.
         """
-        first = self._ready[doubtful].first()
+        hurried, routine = (self._ready[doubtful, hurry].first() for hurry in (True, False))
+        hurry = hurried is not None and hurried[0] <= now
+        if hurry and routine is not None and routine[0] < now - _LATE:
+            hurry = hurried is not None and hurried[0] <= routine[0]
+        first = hurried if hurry else routine
         if first is None or first[0] > now:
             return None
         lane = first[1]
-        waiting = lane.waiting.first()
+        waiting = lane.of(hurry=hurry).first()
         if waiting is None:
             raise AssertionError("a lane that is ready has nobody waiting")
         mailbox = waiting[1]
-        lane.waiting.drop(mailbox)
+        lane.drop(mailbox)
         entry = self._entries[mailbox]
-        entry.due, entry.lane = None, None
+        entry.due, entry.hurry, entry.lane = None, False, None
         self._running[mailbox] = lane
         lane.running += 1
         self._refresh(lane)
@@ -226,8 +248,8 @@ class Scheduler:
 
     def next_time(self, *, doubtful: bool) -> float | None:
         """When :meth:`take` will have somebody, None if only an event can change that."""
-        first = self._ready[doubtful].first()
-        return first[0] if first else None
+        firsts = [self._ready[doubtful, hurry].first() for hurry in (False, True)]
+        return min((first[0] for first in firsts if first), default=None)
 
     def due(self, mailbox: str) -> float | None:
         """When a mailbox is passed over next, None if it is not planned (or runs now)."""
@@ -246,7 +268,8 @@ class Scheduler:
     @property
     def waiting(self) -> int:
         """How many mailboxes have a pass planned."""
-        return sum(len(lane.waiting) for s in self._servers.values() for lane in s.lanes.values())
+        lanes = [lane for server in self._servers.values() for lane in server.lanes.values()]
+        return sum(len(lane.hurried) + len(lane.routine) for lane in lanes)
 
     @property
     def mailboxes(self) -> tuple[str, ...]:
@@ -315,7 +338,7 @@ class Scheduler:
         longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(failures - 1, 16))
         return longest * (0.5 + 0.5 * self._random())
 
-    def _want(self, mailbox: str, entry: _Entry, when: float) -> None:
+    def _want(self, mailbox: str, entry: _Entry, when: float, *, hurry: bool = False) -> None:
         if entry.stopped:
             return
         if mailbox in self._running:
@@ -323,22 +346,24 @@ class Scheduler:
             return
         when = max(when, entry.floor)
         if entry.due is None or when < entry.due:
-            self._queue(mailbox, entry, when)
+            self._queue(mailbox, entry, when, hurry=hurry)
+        elif hurry and not entry.hurry:
+            self._queue(mailbox, entry, entry.due, hurry=True)
 
-    def _queue(self, mailbox: str, entry: _Entry, due: float | None) -> None:
+    def _queue(self, mailbox: str, entry: _Entry, due: float | None, *, hurry: bool = False) -> None:
         self._unqueue(mailbox, entry)
-        entry.due = due
+        entry.due, entry.hurry = due, hurry
         if due is not None:
             entry.lane = self._lane(entry)
-            entry.lane.waiting.put(mailbox, due)
+            entry.lane.of(hurry=hurry).put(mailbox, due)
             self._refresh(entry.lane)
 
     def _unqueue(self, mailbox: str, entry: _Entry) -> None:
         if entry.lane is not None:
-            entry.lane.waiting.drop(mailbox)
+            entry.lane.drop(mailbox)
             self._refresh(entry.lane)
             entry.lane = None
-        entry.due = None
+        entry.due, entry.hurry = None, False
 
     def _server(self, name: str) -> _Server:
         return self._servers.setdefault(name, _Server())
@@ -354,15 +379,16 @@ class Scheduler:
             self._refresh(lane)
 
     def _refresh(self, lane: _Lane) -> None:
-        """Put a lane where it belongs: by its first mailbox, its server's wait, and its share."""
+        """Put a lane where it belongs: by its first mailboxes, its server's wait, and its share."""
         server = lane.server
         doubtful = lane.doubtful or not server.proven
-        first = lane.waiting.first()
-        self._ready[not doubtful].drop(lane)
-        if first is None or lane.running >= self._share(lane):
-            self._ready[doubtful].drop(lane)
-        else:
-            self._ready[doubtful].put(lane, max(first[0], server.blocked_until))
+        for hurry in (False, True):
+            first = lane.of(hurry=hurry).first()
+            self._ready[not doubtful, hurry].drop(lane)
+            if first is None or lane.running >= self._share(lane):
+                self._ready[doubtful, hurry].drop(lane)
+            else:
+                self._ready[doubtful, hurry].put(lane, max(first[0], server.blocked_until))
 
     def _share(self, lane: _Lane) -> int:
         if lane.server.down:

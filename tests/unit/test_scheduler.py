@@ -261,6 +261,39 @@ def test_a_pass_that_waits_for_another_server_takes_no_share_of_its_own():
     )
 
 
+@pytest.mark.parametrize("server", ["one", "two"])
+def test_a_change_goes_before_polls_that_are_due(server: str):
+    desk = Desk("101", "102")
+    desk.add("201", server)
+    for _ in range(3):
+        desk.ran(LIVELY)
+    desk.forward(29.0)
+    desk.scheduler.changed("201", desk.now)
+    desk.forward(2.0)
+    assert desk.take() == "201"
+    assert {desk.take(), desk.take()} == {"101", "102"}
+
+
+def test_a_change_to_a_mailbox_whose_poll_is_due_puts_it_in_front():
+    desk = Desk("101", "102", "103")
+    for _ in range(3):
+        desk.ran(LIVELY)
+    desk.forward(31.0)
+    desk.scheduler.changed("103", desk.now)
+    assert desk.take() == "103"
+
+
+def test_polls_that_are_late_are_not_overtaken_any_more():
+    desk = Desk("101", "102")
+    desk.ran(LIVELY)
+    desk.ran(LIVELY)
+    desk.forward(36.0)
+    desk.add("103")
+    desk.scheduler.changed("103", desk.now)
+    desk.forward(1.0)
+    assert [desk.take(), desk.take(), desk.take()] == ["101", "102", "103"]
+
+
 def test_the_dead_are_asked_for_apart_from_the_living():
     desk = Desk("living", server="up")
     desk.ran()
