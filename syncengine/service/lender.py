@@ -152,13 +152,15 @@ class Lender:
         if outlook.folder is None:
             self._close(kept)
             return None
-        if not binding.mailbox.sync.idle or not self._may_watch(kept):
+        watching = kept.folder is not None
+        if watching or not binding.mailbox.sync.idle or not self._reserve(kept, outlook.folder):
             self._keep(kept)
             return None
         try:
-            news = self._start(kept, outlook)
+            news = self._start(kept, outlook, outlook.folder)
         except FolderError as error:
             _log.debug("mailbox %s: not watched: %s", binding.number, error)
+            self._release(kept)
             self._keep(kept)
             return None
         except SyncError as error:
@@ -195,12 +197,12 @@ class Lender:
             return Heard.NOTHING
         folder, before = kept.folder, kept.opened
         try:
-            told = self._end(kept)
+            told = kept.account.unwatch()
             kept.opened = kept.account.watch(folder)
         except SyncError as error:
             return self._lost(kept, error)
         self._habits[kept.server] = min(RENEW, self._habits.get(kept.server, RENEW) * 1.1)
-        self._watching(kept, folder)
+        kept.since = time.monotonic()
         self._keep(kept)
         # What came between the two is not told, but the folder shows it when it is opened.
         return Heard.TOLD if told or kept.opened != before else Heard.NOTHING
@@ -257,7 +259,8 @@ class Lender:
         if kept.terms == self._terms(binding) and kept.account.alive:
             try:
                 if kept.folder is not None:
-                    self._end(kept)
+                    self._release(kept)
+                    kept.account.unwatch()
             except SyncError as error:
                 _log.debug("mailbox %s: connected anew: %s", binding.number, error)
             else:
@@ -304,15 +307,24 @@ class Lender:
                         return found[0]
         return None
 
-    def _may_watch(self, kept: _Kept) -> bool:
-        """Three quarters of the connections may watch; the rest serves those that are polled, in turn."""
-        total, per_server, per_account = _keys(kept)
-        watched = self._watched
-        return (
-            watched[total] < max(1, self._limits.total * 3 // 4)
-            and watched[per_server] < max(1, self._limits.per_server * 3 // 4)
-            and watched[per_account] < max(1, self._limits.per_account * 3 // 4)
-        )
+    def _reserve(self, kept: _Kept, folder: str) -> bool:
+        """Count a connection as watching a folder, where it may.
+
+        Three quarters of the connections may watch; the rest serves those that are polled, in turn.
+        """
+        limits = self._limits.total, self._limits.per_server, self._limits.per_account
+        with self._lock:
+            for key, limit in zip(_keys(kept), limits, strict=True):
+                if self._watched[key] >= max(1, limit * 3 // 4):
+                    return False
+            self._watched.update(_keys(kept))
+            kept.folder = folder
+        return True
+
+    def _release(self, kept: _Kept) -> None:
+        with self._lock:
+            self._watched.subtract(_keys(kept))
+            kept.folder = None
 
     def _terms(self, binding: Binding) -> object:
         """What a connection depends on; as long as it is equal the connection serves."""
@@ -325,10 +337,9 @@ class Lender:
             self._trace(binding.number) is None,
         )
 
-    def _start(self, kept: _Kept, outlook: Outlook) -> float | None:
-        folder = outlook.folder or "INBOX"
+    def _start(self, kept: _Kept, outlook: Outlook, folder: str) -> float | None:
         opened = kept.opened = kept.account.watch(folder)
-        self._watching(kept, folder)
+        kept.since = time.monotonic()
         if not (_beyond(opened.uidnext, outlook.uidnext) or _beyond(opened.highestmodseq, outlook.modseq)):
             kept.followed = 0
             return None
@@ -336,17 +347,6 @@ class Lender:
         if kept.followed <= _FOLLOW_UPS:
             return 0.0
         return min(_LONGEST_FOLLOW_UP, 2.0 ** min(kept.followed - _FOLLOW_UPS, 16))
-
-    def _watching(self, kept: _Kept, folder: str) -> None:
-        kept.folder, kept.since = folder, time.monotonic()
-        with self._lock:
-            self._watched.update(_keys(kept))
-
-    def _end(self, kept: _Kept) -> bool:
-        kept.folder = None
-        with self._lock:
-            self._watched.subtract(_keys(kept))
-        return kept.account.unwatch()
 
     def _lost(self, kept: _Kept, error: SyncError) -> Heard:
         age = time.monotonic() - kept.since
