@@ -53,7 +53,7 @@ bench: .venv/test.stamp servers ## speed beside mbsync, OfflineIMAP and interima
 	@tests/support/setup/peers.sh
 	$(BIN)/python -m tests.bench $(ARGS)
 
-bench-service: .venv/test.stamp servers ## ten thousand mailboxes in one process, half an hour; ARGS="--mailboxes 1000" is shorter
+bench-service: .venv/test.stamp servers ## ten thousand mailboxes in one process, twenty minutes; ARGS="--mailboxes 1000" is shorter
 	$(BIN)/python -m tests.bench.service $(ARGS)
 
 soak: .venv/test.stamp ## 300,000 changes through one service: does anything grow? An hour or two; ARGS="--changes 20000"

@@ -122,6 +122,10 @@ class Orders:
         match order["do"]:
             case "turn":
                 return {user: self._turn(self._crowd.accounts[user]) for user in users}
+            case "turn all":
+                for user in users:
+                    self._turn_all(self._crowd.accounts[user])
+                return None
             case "changed":
                 return {user: self._crowd.changed.get(user, 0.0) for user in users}
             case "live":
@@ -149,6 +153,13 @@ class Orders:
                 change(name, uid, "\\Seen")
                 return self._crowd.changed[account.user]
         raise ValueError(f"{account.user}: no message")
+
+    def _turn_all(self, account: SimAccount) -> None:
+        """Read every message that is unread, and unread the others."""
+        for name, folder in _live_folders(account):
+            for uid, entry in tuple(folder.entries.items()):
+                change = account.unflag if "\\Seen" in entry.flags else account.flag
+                change(name, uid, "\\Seen")
 
 
 def _live(account: SimAccount) -> list[bool]:

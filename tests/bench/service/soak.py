@@ -1,7 +1,8 @@
 """``python -m tests.bench.service.soak``: very many changes on both sides, and whether anything grows.
 
-Rounds of changes, each over when both sides show the same again: half of the mailboxes are read or unread
-by the mail program, half by the phone; now and then a message comes and the oldest is deleted.
+Rounds of changes, each over when both sides show the same again: all messages of half of the mailboxes are
+read or unread by the mail program, those of the other half by the phone; now and then the oldest of each
+mailbox is deleted and another comes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from tests.support.world import wav
 
 _MOVES = 10
 """Rounds after which messages come and go."""
+_EACH = 8
+"""Messages in each mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,13 @@ class Soak:
         self.changes = 0
         self._words = words
         self._installation, self._crowd, self._chance = installation, crowd, chance
-        self._messages: dict[str, str] = {}
+        self._messages: dict[str, list[str]] = {}
         self._rounds = 0
 
     def run(self, changes: int, looks: int, note: Callable[[Stand], None]) -> list[Stand]:
         """Make so many changes, looked at so often on the way; the first look is before all of them."""
         self._installation.write(poll_interval="30s")
-        self._messages = self._installation.fill()
+        self._messages = {number: [message] for number, message in self._installation.fill().items()}
         many = len(self._installation.seats)
         stands: list[Stand] = []
         with (
@@ -62,6 +65,10 @@ class Soak:
             Engine.open(self._installation.config) as phone,
         ):
             service.until(900, first_round=0, watching=many)
+            for seat in self._installation.seats:
+                box = phone.mailbox(seat.number)
+                self._messages[seat.number] += [box.deliver(wav(800)).id for _ in range(_EACH - 1)]
+            self._settled(phone, heard=False)
             for part in range(looks + 1):
                 while self.changes < changes * part // looks:
                     self._round(phone)
@@ -73,48 +80,48 @@ class Soak:
         return stands
 
     def _round(self, phone: Engine) -> None:
-        """Some changes, and everything that follows from them."""
+        """Every message becomes heard, or new again, and everything that follows from that."""
         self._rounds += 1
+        heard = self._rounds % 2 == 1
         seats = list(self._installation.seats)
         self._chance.shuffle(seats)
         half = len(seats) // 2
-        wanted = {seat.number: not self._heard(phone, seat) for seat in seats}
-        self._crowd.order("turn", users=[seat.login.user for seat in seats[:half]])
+        self._crowd.order("turn all", users=[seat.login.user for seat in seats[:half]])
         for seat in seats[half:]:
-            box, message = phone.mailbox(seat.number), self._messages[seat.number]
-            (box.mark_heard if wanted[seat.number] else box.mark_new)(message)
-        self.changes += len(seats)
-        self._settled(phone, seats, wanted)
-        if self._rounds % _MOVES == 0:
-            self._moves(phone, seats)
-
-    def _moves(self, phone: Engine, seats: Sequence[Seat]) -> None:
-        """Another message takes the place of the one that each mailbox has."""
-        for seat in seats:
             box = phone.mailbox(seat.number)
-            box.delete(self._messages[seat.number])
-            self._messages[seat.number] = box.deliver(wav(800)).id
-        self.changes += 2 * len(seats)
-        there = len(seats) * (1 + self._rounds // _MOVES)
-        eventually(lambda: self._crowd.order("stand")["messages"] == there, timeout=600, what="the new ones")
-        self._settled(phone, seats, {seat.number: False for seat in seats})
+            for message in self._messages[seat.number]:
+                (box.mark_heard if heard else box.mark_new)(message)
+        self.changes += len(seats) * _EACH
+        self._settled(phone, heard=heard)
+        if self._rounds % _MOVES == 0:
+            self._moves(phone)
 
-    def _settled(self, phone: Engine, seats: Sequence[Seat], wanted: dict[str, bool]) -> None:
-        """Wait until both sides show what is wanted of the newest message, and it alone lives."""
+    def _moves(self, phone: Engine) -> None:
+        """Another message takes the place of the oldest that each mailbox has; all are new then."""
+        for seat in self._installation.seats:
+            box = phone.mailbox(seat.number)
+            box.delete(self._messages[seat.number].pop(0))
+            self._messages[seat.number].append(box.deliver(wav(800)).id)
+        self.changes += 2 * len(self._installation.seats)
+        self._settled(phone, heard=False)
+
+    def _settled(self, phone: Engine, *, heard: bool) -> None:
+        """Wait until both sides show of each message that it is heard, or new, and these alone live."""
+        seats = self._installation.seats
         users = [seat.login.user for seat in seats]
 
         def same() -> bool:
             shown = self._crowd.order("live", users=users)
             return all(
-                shown[seat.login.user] == [wanted[seat.number]]
-                and self._heard(phone, seat) == wanted[seat.number]
+                shown[seat.login.user] == [heard] * _EACH and self._at_phone(phone, seat) == [heard] * _EACH
                 for seat in seats
             )
 
         eventually(same, timeout=600, every=0.1, what="both sides the same")
 
-    def _heard(self, phone: Engine, seat: Seat) -> bool:
-        return phone.mailbox(seat.number).message(self._messages[seat.number]).heard
+    def _at_phone(self, phone: Engine, seat: Seat) -> list[bool]:
+        wanted = set(self._messages[seat.number])
+        return [m.heard for m in phone.mailbox(seat.number).messages() if m.id in wanted and not m.deleted]
 
     def _stand(self, service: Running) -> Stand:
         """Looked at when all jobs are done; threads that did them may linger for some seconds."""
