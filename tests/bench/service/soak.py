@@ -103,6 +103,8 @@ class Soak:
             box.delete(self._messages[seat.number].pop(0))
             self._messages[seat.number].append(box.deliver(wav(800)).id)
         self.changes += 2 * len(self._installation.seats)
+        there = len(self._installation.seats) * (_EACH + self._rounds // _MOVES)
+        eventually(lambda: self._crowd.order("stand")["messages"] == there, timeout=600, what="the new ones")
         self._settled(phone, heard=False)
 
     def _settled(self, phone: Engine, *, heard: bool) -> None:
