@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,16 +41,17 @@ print("loaded", code, *sys.modules)
 """
 
 
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory) -> Iterator[tuple[Path, str]]:
+@pytest.fixture
+def installation(tmp_path, words: str) -> tuple[Path, str]:
     """An installation whose mailbox has nothing to send and only sends, and a message of it."""
-    folder = tmp_path_factory.mktemp("imports")
-    run = installed(folder)
-    recording = folder / "message.wav"
+    run = installed(tmp_path)
+    recording = tmp_path / "message.wav"
     recording.write_bytes(wav())
     message = delivered(run, recording)
     assert run("queue", "cancel", message).code == 0
-    yield folder / "syncengine.toml", message
+    if words.startswith("restore"):
+        assert run("delete", "101", message).code == 0
+    return tmp_path / "syncengine.toml", message
 
 
 @pytest.mark.parametrize("words", COMMANDS)

@@ -36,3 +36,12 @@ def test_marks_are_found_without_reading_every_mailbox(index: Index):
         "EXPLAIN QUERY PLAN SELECT mailbox FROM passes WHERE dirty_since IS NOT NULL"
     )
     assert "passes_dirty" in plan.fetchone()["detail"]
+
+
+def test_what_is_old_is_forgotten_without_reading_what_is_kept(index: Index):
+    for what, by in (
+        ("intents WHERE account = 1 AND closed_at < 5", "intents_closed"),
+        ("messages WHERE content IS NULL AND deleted_at < 5", "messages_given_up"),
+    ):
+        plan = index.database.execute(f"EXPLAIN QUERY PLAN DELETE FROM {what}")
+        assert by in plan.fetchone()["detail"]
