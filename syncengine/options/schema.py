@@ -125,7 +125,7 @@ class System:
     ] = False
     seats: Annotated[
         Natural,
-        About("Mailboxes that may have e-mail integration; the first in file order, later ones are off."),
+        About("Mailboxes that may have e-mail integration; free seats go in file order, the rest is off."),
     ] = 10
     lamp_command: Annotated[
         Argv,
