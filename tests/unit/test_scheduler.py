@@ -265,11 +265,10 @@ def test_a_pass_that_waits_for_another_server_takes_no_share_of_its_own():
 def test_a_change_goes_before_polls_that_are_due(server: str):
     desk = Desk("101", "102")
     desk.add("201", server)
-    for _ in range(3):
-        desk.ran(LIVELY)
-    desk.forward(29.0)
+    assert [desk.ran(LIVELY), desk.ran(LIVELY), desk.ran(QUIET)] == ["101", "102", "201"]
+    desk.forward(31.0)
     desk.scheduler.changed("201", desk.now)
-    desk.forward(2.0)
+    desk.forward(0.5)
     assert desk.take() == "201"
     assert {desk.take(), desk.take()} == {"101", "102"}
 
