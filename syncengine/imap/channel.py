@@ -256,7 +256,7 @@ class Channel:
             found, octets, cut = fetches(transport.peek())
             untagged.take_all(found)
             transport.skip(octets)
-            if not found or not (cut or not transport.has_line()):
+            if not found or (transport.has_line() and not cut):
                 return
             limit.hold(transport, untagged)
             transport.more()
